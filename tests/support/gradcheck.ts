@@ -51,7 +51,7 @@ export interface GradcheckOptions {
  */
 export async function gradcheck(options: GradcheckOptions): Promise<void> {
   const { name, reference, seed = 1 } = options;
-  const inputs = options.inputs.map((x) => ({
+  const inputs: NDArray[] = options.inputs.map((x) => ({
     shape: x.shape,
     data: Float64Array.from(toF32(x)),
   }));
