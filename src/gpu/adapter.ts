@@ -1,0 +1,86 @@
+import { NoAdapterError } from "./errors.ts";
+
+/** How to ask for an adapter. */
+export interface AdapterOptions {
+  /** Which of several GPUs is wanted; the default prefers the fast one. */
+  powerPreference?: "low-power" | "high-performance";
+}
+
+/** What an adapter says of itself, in the words that `doctor` and the benches print. */
+export interface AdapterReport {
+  /** The adapter's description, for example "llvmpipe (LLVM 15.0.6, 256 bits)". */
+  description: string;
+  /** The vendor as the driver gives it. */
+  vendor: string;
+  /** Whether the adapter runs on the CPU. */
+  isCpu: boolean;
+  /** The adapter's features, sorted. */
+  features: string[];
+  /** The adapter's limits by their WebGPU names. */
+  limits: Record<string, number>;
+}
+
+const SOFTWARE = /llvmpipe|lavapipe|swiftshader|warp|software/i;
+
+/** Whether an adapter computes on the CPU: it says so itself, or its driver's name does. */
+export function isCpuAdapter(adapter: GPUAdapter): boolean {
+  return adapter.info.isFallbackAdapter || SOFTWARE.test(adapter.info.description);
+}
+
+/** Describes an adapter. Pure: asks the adapter for nothing but its own fields. */
+export function adapterReport(adapter: GPUAdapter): AdapterReport {
+  const limits: Record<string, number> = {};
+  for (const name in adapter.limits) {
+    const value: unknown = Reflect.get(adapter.limits, name);
+    if (typeof value === "number") limits[name] = value;
+  }
+  return {
+    description: adapter.info.description,
+    vendor: adapter.info.vendor,
+    isCpu: isCpuAdapter(adapter),
+    features: [...adapter.features].sort(),
+    limits,
+  };
+}
+
+/**
+ * The machine's WebGPU adapter.
+ *
+ * @throws {NoAdapterError} where there is no WebGPU or no adapter; the message says what to do.
+ */
+export async function requestAdapter(options: AdapterOptions = {}): Promise<GPUAdapter> {
+  if (!("gpu" in navigator)) {
+    throw new NoAdapterError(
+      "this runtime has no WebGPU: use Deno 2.9 or newer, or a browser that has it",
+    );
+  }
+  const adapter = await withRuntimeDir(() =>
+    navigator.gpu.requestAdapter({
+      powerPreference: options.powerPreference ?? "high-performance",
+    })
+  );
+  if (!adapter) {
+    throw new NoAdapterError(
+      "no WebGPU adapter was found: install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), " +
+        "or run `coda doctor --install`",
+    );
+  }
+  return adapter;
+}
+
+/**
+ * Runs `ask` with XDG_RUNTIME_DIR set, where it is unset and may be set: without it the GL loader
+ * writes an error to the terminal that has nothing to do with Vulkan.
+ */
+async function withRuntimeDir<T>(ask: () => Promise<T>): Promise<T> {
+  const variable = "XDG_RUNTIME_DIR";
+  if (!globalThis.Deno || Deno.build.os !== "linux") return await ask();
+  const { state } = await Deno.permissions.query({ name: "env", variable });
+  if (state !== "granted" || Deno.env.get(variable) !== undefined) return await ask();
+  Deno.env.set(variable, "/tmp");
+  try {
+    return await ask();
+  } finally {
+    Deno.env.delete(variable);
+  }
+}

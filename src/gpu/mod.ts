@@ -1,0 +1,17 @@
+/**
+ * The GPU: adapter and device, pooled memory and scopes, kernels and their dispatch.
+ *
+ * @module
+ */
+export {
+  type AdapterOptions,
+  type AdapterReport,
+  adapterReport,
+  requestAdapter,
+} from "./adapter.ts";
+export * from "./errors.ts";
+export { type Dispatch, Gpu, type GpuOptions } from "./gpu.ts";
+export { type Binding, defineKernel, gridFor, type Kernel, type ParamField } from "./kernel.ts";
+export type { MemoryUse, Storage } from "./pool.ts";
+export type { ProfileRow } from "./profiler.ts";
+export type { Owned, Scope } from "./scope.ts";

@@ -1,0 +1,138 @@
+import { KernelError } from "./errors.ts";
+import type { Binding, Kernel } from "./kernel.ts";
+import type { Storage } from "./pool.ts";
+
+/** A compiled entry point with what is needed to bind it. */
+export interface Pipeline {
+  /** `kernel:entry`, as errors and profiles show it. */
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindings: readonly Binding[];
+  readonly layout: GPUBindGroupLayout;
+  readonly groups: Map<string, GPUBindGroup>;
+}
+
+/** Compiles entry points once per set of constants and caches bind groups by buffer identity. */
+export class Pipelines {
+  #device: GPUDevice;
+  #uniforms: GPUBuffer;
+  #modules = new Map<string, GPUShaderModule>();
+  #pipelines = new Map<string, Pipeline>();
+  #groupsByBuffer = new Map<number, { groups: Map<string, GPUBindGroup>; key: string }[]>();
+
+  /** `uniforms` is the ring that every pipeline's parameters are read from. */
+  constructor(device: GPUDevice, uniforms: GPUBuffer) {
+    this.#device = device;
+    this.#uniforms = uniforms;
+  }
+
+  /** The pipeline of an entry point with the given `override` constants. */
+  get(kernel: Kernel, entry: string, constants: Record<string, number> | undefined): Pipeline {
+    let key = `${kernel.name}:${entry}`;
+    if (constants) { for (const name in constants) key += `,${name}=${constants[name]}`; }
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#compile(key, kernel, entry, constants);
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  /** The bind group of a pipeline for these storages, by WGSL name. */
+  bind(pipeline: Pipeline, bound: Record<string, Storage>): GPUBindGroup {
+    let key = "";
+    for (const { name } of pipeline.bindings) {
+      key += `${this.#storage(pipeline, bound, name).pooled.id},`;
+    }
+    let group = pipeline.groups.get(key);
+    if (!group) {
+      group = this.#createGroup(pipeline, bound, key);
+      pipeline.groups.set(key, group);
+    }
+    return group;
+  }
+
+  /** Drops the bind groups that hold a destroyed buffer. */
+  forget(bufferId: number): void {
+    for (const { groups, key } of this.#groupsByBuffer.get(bufferId) ?? []) groups.delete(key);
+    this.#groupsByBuffer.delete(bufferId);
+  }
+
+  #storage(pipeline: Pipeline, bound: Record<string, Storage>, name: string): Storage {
+    const storage = bound[name];
+    if (!storage) throw new KernelError(`kernel ${pipeline.label}: nothing is bound to "${name}"`);
+    if (storage.references === 0) {
+      throw new KernelError(
+        `kernel ${pipeline.label}: the tensor bound to "${name}" was already freed; ` +
+          "keep it with scope.keep, or do not use it after its scope",
+      );
+    }
+    return storage;
+  }
+
+  #createGroup(pipeline: Pipeline, bound: Record<string, Storage>, key: string): GPUBindGroup {
+    const names = pipeline.bindings.map(({ name }) => name);
+    const extra = Object.keys(bound).find((name) => !names.includes(name));
+    if (extra) {
+      throw new KernelError(
+        `kernel ${pipeline.label} has no "${extra}": it uses ${names.join(", ")}`,
+      );
+    }
+    const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name, binding }) => ({
+      binding,
+      resource: { buffer: bound[name].pooled.buffer },
+    }));
+    entries.push({ binding: 0, resource: { buffer: this.#uniforms, size: UNIFORM_SIZE } });
+    for (const name of names) {
+      const { id } = bound[name].pooled;
+      const uses = this.#groupsByBuffer.get(id);
+      if (uses) uses.push({ groups: pipeline.groups, key });
+      else this.#groupsByBuffer.set(id, [{ groups: pipeline.groups, key }]);
+    }
+    return this.#device.createBindGroup({ layout: pipeline.layout, entries });
+  }
+
+  #compile(
+    label: string,
+    kernel: Kernel,
+    entry: string,
+    constants: Record<string, number> | undefined,
+  ): Pipeline {
+    const bindings = kernel.entries.get(entry);
+    if (!bindings) {
+      const known = [...kernel.entries.keys()].join(", ");
+      throw new KernelError(`kernel ${kernel.name} has no entry "${entry}": it has ${known}`);
+    }
+    const layout = this.#device.createBindGroupLayout({
+      label,
+      entries: [
+        { binding: 0, visibility: COMPUTE, buffer: { type: "uniform", hasDynamicOffset: true } },
+        ...bindings.map(({ binding, writes }) => ({
+          binding,
+          visibility: COMPUTE,
+          buffer: { type: writes ? "storage" as const : "read-only-storage" as const },
+        })),
+      ],
+    });
+    const pipeline = this.#device.createComputePipeline({
+      label,
+      layout: this.#device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+      compute: { module: this.#module(kernel), entryPoint: entry, constants },
+    });
+    return { label, pipeline, bindings, layout, groups: new Map() };
+  }
+
+  #module(kernel: Kernel): GPUShaderModule {
+    let module = this.#modules.get(kernel.name);
+    if (!module) {
+      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.source });
+      this.#modules.set(kernel.name, module);
+    }
+    return module;
+  }
+}
+
+const COMPUTE = 0x4; // GPUShaderStage.COMPUTE, which not every runtime has as a global
+
+/** The bytes of a dispatch's parameters at most. */
+export const UNIFORM_SIZE = 256;

@@ -1,0 +1,151 @@
+import { OutOfMemoryError } from "./errors.ts";
+
+/** GPU memory in bytes. */
+export interface MemoryUse {
+  /** Bytes that tensors hold now (as asked for, not as rounded up). */
+  live: number;
+  /** The largest `live` so far, or since `resetPeak`. */
+  peak: number;
+  /** Bytes of buffers that wait to be used again. */
+  pooled: number;
+}
+
+/** A GPU buffer with a number of its own, by which bind groups are cached. */
+export interface PooledBuffer {
+  readonly id: number;
+  readonly buffer: GPUBuffer;
+  readonly size: number;
+}
+
+/**
+ * Bytes on the GPU, counted by reference: a tensor holds one reference, the autograd graph another
+ * for what backward needs. With the last release the buffer returns to the pool.
+ */
+export class Storage {
+  #references = 1;
+  #pool: BufferPool;
+  /** The buffer that holds the bytes; it may be larger than `byteLength`. */
+  readonly pooled: PooledBuffer;
+  /** The bytes asked for. */
+  readonly byteLength: number;
+
+  /** Made by {@link BufferPool.allocate}. */
+  constructor(pool: BufferPool, pooled: PooledBuffer, byteLength: number) {
+    this.#pool = pool;
+    this.pooled = pooled;
+    this.byteLength = byteLength;
+  }
+
+  /** How many holders there are; 0 once the bytes were given back. */
+  get references(): number {
+    return this.#references;
+  }
+
+  /** Adds a holder. */
+  retain(): this {
+    if (this.#references === 0) throw new Error("storage was already released");
+    this.#references++;
+    return this;
+  }
+
+  /** Takes a holder away; the last one gives the buffer back. */
+  release(): void {
+    if (this.#references === 0) throw new Error("storage was already released");
+    if (--this.#references === 0) this.#pool.recycle(this);
+  }
+}
+
+const USAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
+
+/**
+ * Recycles GPU buffers by size class. WebGPU orders all work on one queue, so a buffer may be handed
+ * out again before the dispatches that used it have run.
+ */
+export class BufferPool {
+  #device: GPUDevice;
+  #free = new Map<number, PooledBuffer[]>();
+  #capacity: number;
+  #nextId = 1;
+  #live = 0;
+  #peak = 0;
+  #pooled = 0;
+  #onDestroy: (id: number) => void;
+
+  /** `capacity`: how many bytes may wait for reuse; `onDestroy` hears the id of each buffer that is dropped. */
+  constructor(device: GPUDevice, capacity: number, onDestroy: (id: number) => void) {
+    this.#device = device;
+    this.#capacity = capacity;
+    this.#onDestroy = onDestroy;
+  }
+
+  /** Bytes live, at peak and waiting. */
+  get memory(): MemoryUse {
+    return { live: this.#live, peak: this.#peak, pooled: this.#pooled };
+  }
+
+  /** Starts a new measurement of the peak. */
+  resetPeak(): void {
+    this.#peak = this.#live;
+  }
+
+  /**
+   * Bytes on the GPU, contents undefined.
+   *
+   * @throws {OutOfMemoryError} where one binding of the adapter cannot hold that many bytes.
+   */
+  allocate(byteLength: number): Storage {
+    const size = this.#sizeClass(byteLength);
+    const pooled = this.#free.get(size)?.pop();
+    if (pooled) this.#pooled -= size;
+    this.#live += byteLength;
+    this.#peak = Math.max(this.#peak, this.#live);
+    return new Storage(this, pooled ?? this.#create(size), byteLength);
+  }
+
+  /** Takes a storage back; called by its last release. */
+  recycle(storage: Storage): void {
+    const { pooled } = storage;
+    this.#live -= storage.byteLength;
+    if (this.#pooled + pooled.size > this.#capacity) {
+      this.#destroy(pooled);
+      return;
+    }
+    const free = this.#free.get(pooled.size);
+    if (free) free.push(pooled);
+    else this.#free.set(pooled.size, [pooled]);
+    this.#pooled += pooled.size;
+  }
+
+  /** Destroys every waiting buffer. */
+  trim(): void {
+    for (const free of this.#free.values()) free.forEach((pooled) => this.#destroy(pooled));
+    this.#free.clear();
+    this.#pooled = 0;
+  }
+
+  /** Sizes rise in eighths of a power of two, so at most an eighth of a buffer lies idle. */
+  #sizeClass(byteLength: number): number {
+    const limit = Math.min(
+      this.#device.limits.maxStorageBufferBindingSize,
+      this.#device.limits.maxBufferSize,
+    );
+    if (byteLength > limit) {
+      throw new OutOfMemoryError(
+        `a tensor of ${byteLength} bytes exceeds what this adapter binds at once (${limit} bytes): ` +
+          "use a smaller image or batch",
+      );
+    }
+    const step = Math.max(256, 2 ** (Math.floor(Math.log2(Math.max(byteLength, 1))) - 3));
+    return Math.min(Math.max(256, Math.ceil(byteLength / step) * step), limit - (limit % 4));
+  }
+
+  #create(size: number): PooledBuffer {
+    const buffer = this.#device.createBuffer({ size, usage: USAGE });
+    return { id: this.#nextId++, buffer, size };
+  }
+
+  #destroy(pooled: PooledBuffer): void {
+    this.#onDestroy(pooled.id);
+    pooled.buffer.destroy();
+  }
+}

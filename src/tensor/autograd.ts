@@ -1,0 +1,210 @@
+import { defineKernel, gridFor } from "../gpu/mod.ts";
+import { ShapeError } from "./errors.ts";
+import { empty, full, share, zeros } from "./make.ts";
+import { type Backward, type Node, operationNode } from "./node.ts";
+import { sameShape, shapeText } from "./shape.ts";
+import type { Tensor } from "./tensor.ts";
+
+const kernel = defineKernel("accumulate");
+
+/** What an operation tells the graph about itself. */
+export interface Recorded {
+  /** The tensors it read, in the order in which `backward` returns their gradients. */
+  inputs: readonly Tensor[];
+  /** The tensor it made. */
+  output: Tensor;
+  /** What `backward` needs; kept alive until backward has passed, whatever scopes end meanwhile. */
+  saved?: readonly Tensor[];
+  /** The operation's gradient. */
+  backward: Backward;
+}
+
+let recording = true;
+
+/**
+ * Puts an operation into the graph, if any input wants a gradient; returns its output.
+ * What it saves is held until `gradients` has walked the graph, or `release` was called on the output.
+ */
+export function record(name: string, { inputs, output, saved = [], backward }: Recorded): Tensor {
+  if (recording && inputs.some((input) => input.requiresGrad)) {
+    const nodes = inputs.map((input) => input.node);
+    const held = saved.map((tensor) => share(tensor));
+    output.node = operationNode(name, nodes, held, backward);
+  }
+  return output;
+}
+
+/** Runs `work` without recording: what it makes are constants to any later gradient. */
+export function noGrad<T>(work: () => T): T {
+  const before = recording;
+  recording = false;
+  try {
+    return work();
+  } finally {
+    recording = before;
+  }
+}
+
+/** How a backward pass is run. */
+export interface GradientOptions {
+  /** The gradient of what is minimised with respect to `y`; 1 for a `y` of one element. */
+  seed?: Tensor;
+  /** Keeps the graph for a second pass; without it the pass frees what the graph holds. */
+  retain?: boolean;
+}
+
+/**
+ * The gradients of `y` with respect to each of `inputs`, in their order and of their shapes;
+ * zeros where `y` does not depend on one.
+ *
+ * @throws {ShapeError} where `y` has more than one element and no seed, or the seed has another shape.
+ * @throws {TypeError} where an input wants no gradient, or the graph was already consumed.
+ *
+ * @example
+ * ```ts
+ * import { fromArray, Gpu, gradients, mul, sum } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const x = fromArray(gpu, [1, 2, 3], [3]).requireGrad();
+ * const [dx] = gradients(sum(mul(x, x)), [x]);
+ * console.log(await dx.read()); // 2, 4, 6
+ * ```
+ */
+export function gradients(
+  y: Tensor,
+  inputs: readonly Tensor[],
+  { seed, retain = false }: GradientOptions = {},
+): Tensor[] {
+  const wanted = inputs.map((input, i) => {
+    if (!input.node) {
+      throw new TypeError(`gradients: input ${i} wants none: call requireGrad first`);
+    }
+    return input.node;
+  });
+  const order = backwardOrder(y);
+  const needed = neededNodes(order, new Set(wanted));
+  const grads = new Map<Node, Tensor>();
+  try {
+    if (y.node) grads.set(y.node, startingGradient(y, seed));
+    noGrad(() => {
+      for (const node of order) {
+        if (needed.has(node)) passNode(y, node, grads, needed);
+        if (!retain) consume(node);
+        if (!wanted.includes(node)) {
+          grads.get(node)?.dispose();
+          grads.delete(node);
+        }
+      }
+    });
+    return inputs.map((input, i) => claimGradient(input, grads.get(wanted[i])));
+  } finally {
+    for (const gradient of grads.values()) gradient.dispose();
+  }
+}
+
+/** Frees what the graph behind `y` holds, for a forward pass whose gradients nobody will ask for. */
+export function release(y: Tensor): void {
+  for (const node of backwardOrder(y)) consume(node);
+}
+
+function startingGradient(y: Tensor, seed: Tensor | undefined): Tensor {
+  if (seed) {
+    if (!sameShape(seed.shape, y.shape)) {
+      throw new ShapeError(
+        "gradients",
+        `seed ${shapeText(seed.shape)} for y ${shapeText(y.shape)}`,
+      );
+    }
+    return share(seed);
+  }
+  if (y.size !== 1) {
+    throw new ShapeError(
+      "gradients",
+      `y ${shapeText(y.shape)} is no scalar: give a seed, or reduce it`,
+    );
+  }
+  using scope = y.gpu.scope();
+  return share(full(y.gpu, y.shape, 1));
+}
+
+/** All nodes behind `y`, latest first. */
+function backwardOrder(y: Tensor): Node[] {
+  const seen = new Set<Node>(y.node ? [y.node] : []);
+  for (const node of seen) {
+    for (const input of node.inputs) if (input) seen.add(input);
+  }
+  return [...seen].sort((a, b) => b.id - a.id);
+}
+
+/** The nodes through which a wanted leaf or tensor is reached. */
+function neededNodes(order: readonly Node[], wanted: ReadonlySet<Node>): Set<Node> {
+  const needed = new Set<Node>();
+  for (const node of order.toReversed()) {
+    if (wanted.has(node) || node.inputs.some((input) => input && needed.has(input))) {
+      needed.add(node);
+    }
+  }
+  return needed;
+}
+
+function passNode(
+  y: Tensor,
+  node: Node,
+  grads: Map<Node, Tensor>,
+  needed: ReadonlySet<Node>,
+): void {
+  const dy = grads.get(node);
+  const needs = node.inputs.map((input) => input !== undefined && needed.has(input));
+  if (!dy || !needs.includes(true)) return;
+  if (!node.backward) {
+    throw new TypeError(
+      `gradients: the graph through ${node.name} was consumed: pass retain: true before`,
+    );
+  }
+  using _scope = y.gpu.scope();
+  const found = node.backward(dy, node.saved, needs);
+  needs.forEach((isNeeded, i) => {
+    const gradient = found[i];
+    if (isNeeded && gradient) accumulate(grads, node.inputs[i]!, gradient);
+  });
+}
+
+function accumulate(grads: Map<Node, Tensor>, node: Node, gradient: Tensor): void {
+  const sum = grads.get(node);
+  if (!sum) {
+    grads.set(node, share(gradient));
+    return;
+  }
+  if (sum.size !== gradient.size) {
+    throw new ShapeError(
+      node.name,
+      `gradients ${shapeText(sum.shape)} and ${shapeText(gradient.shape)}`,
+    );
+  }
+  let target = sum;
+  if (sum.storage.references > 1) { // someone else reads these bytes: add into a copy
+    const copy = empty(sum.gpu, sum.shape);
+    sum.gpu.copy(sum.storage, copy.storage);
+    target = share(copy);
+    sum.dispose();
+    grads.set(node, target);
+  }
+  target.gpu.run(kernel, "add", {
+    bind: { x: gradient.storage, y: target.storage },
+    params: { size: gradient.size },
+    grid: gridFor(gradient.size, 64),
+  });
+}
+
+function consume(node: Node): void {
+  for (const tensor of node.saved) tensor.dispose();
+  node.saved = [];
+  node.backward = undefined;
+}
+
+function claimGradient(input: Tensor, gradient: Tensor | undefined): Tensor {
+  if (!gradient) return zeros(input.gpu, input.shape);
+  const claimed = share(gradient, input.shape);
+  input.gpu.track(claimed);
+  return claimed;
+}

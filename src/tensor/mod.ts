@@ -1,0 +1,19 @@
+/**
+ * Tensors on the GPU: shapes, making and reading them, random numbers, and autograd.
+ *
+ * @module
+ */
+export {
+  type GradientOptions,
+  gradients,
+  noGrad,
+  record,
+  type Recorded,
+  release,
+} from "./autograd.ts";
+export { ShapeError } from "./errors.ts";
+export { empty, fromArray, full, scalar, share, zeros } from "./make.ts";
+export type { Backward, Node } from "./node.ts";
+export { normal, philox, Random, truncatedNormal, uniform } from "./random.ts";
+export { checkShape, normalizeAxis, sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
+export { type DType, Tensor } from "./tensor.ts";

@@ -1,0 +1,42 @@
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * One gradient per input, in their order; null where there is none or none was asked for.
+ * `saved` are the tensors named when the operation was recorded, `needs` says which inputs want one.
+ */
+export type Backward = (
+  dy: Tensor,
+  saved: readonly Tensor[],
+  needs: readonly boolean[],
+) => readonly (Tensor | null)[];
+
+/** A tensor's place in the autograd graph: a leaf, or the operation that made it. */
+export interface Node {
+  /** Rises with every recorded operation, so that descending ids are a valid backward order. */
+  readonly id: number;
+  /** The operation's public name; "leaf" for a leaf. */
+  readonly name: string;
+  /** The inputs' nodes, undefined for inputs that want no gradient. */
+  readonly inputs: readonly (Node | undefined)[];
+  /** Shared handles of what backward needs; emptied when backward has passed. */
+  saved: readonly Tensor[];
+  /** The operation's gradient; undefined for a leaf and once the graph was consumed. */
+  backward: Backward | undefined;
+}
+
+let lastId = 0;
+
+/** The node of a tensor that gradients are wanted for. */
+export function leafNode(): Node {
+  return { id: ++lastId, name: "leaf", inputs: [], saved: [], backward: undefined };
+}
+
+/** The node of an operation's output. */
+export function operationNode(
+  name: string,
+  inputs: readonly (Node | undefined)[],
+  saved: readonly Tensor[],
+  backward: Backward,
+): Node {
+  return { id: ++lastId, name, inputs, saved, backward };
+}

@@ -1,0 +1,98 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { defineKernel, gridFor } from "../../src/gpu/mod.ts";
+import {
+  empty,
+  fromArray,
+  gradients,
+  noGrad,
+  record,
+  release,
+  ShapeError,
+  Tensor,
+} from "../../src/tensor/mod.ts";
+import { flat, gpuTest } from "../support/gpu.ts";
+
+/** y = a + b from the accumulate kernel: the smallest operation with two inputs. */
+function plus(a: Tensor, b: Tensor, saved: Tensor[] = []): Tensor {
+  const y = empty(a.gpu, a.shape);
+  a.gpu.copy(a.storage, y.storage);
+  a.gpu.run(defineKernel("accumulate"), "add", {
+    bind: { x: b.storage, y: y.storage },
+    params: { size: a.size },
+    grid: gridFor(a.size, 64),
+  });
+  return record("plus", { inputs: [a, b], output: y, saved, backward: (dy) => [dy, dy] });
+}
+
+gpuTest("gradients add up over every path and leave no bytes behind", async (gpu) => {
+  await flat(gpu, async () => {
+    let result;
+    {
+      using _scope = gpu.scope();
+      const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+      const c = fromArray(gpu, [5, 5], [2]);
+      const two = plus(x, x);
+      const y = plus(plus(two, two, [two]), plus(x, c)); // 5x + c
+      const [dx] = gradients(y, [x], { seed: fromArray(gpu, [1, 10], [2]) });
+      result = Promise.all([y.read(), dx.read()]);
+    }
+    const [y, dx] = await result;
+    assertEquals([...y], [10, 15]);
+    assertEquals([...dx], [5, 50]);
+  });
+});
+
+gpuTest(
+  "a graph is consumed unless retained, and gradients of inner tensors can be asked for",
+  async (gpu) => {
+    using _tensors = gpu.scope();
+    const x = fromArray(gpu, [3], [1]).requireGrad();
+    const inner = plus(x, x);
+    const y = plus(inner, inner);
+    const [first] = gradients(y, [inner], { retain: true });
+    const [second] = gradients(y, [x]);
+    const read = Promise.all([first.item(), second.item()]);
+    assertThrows(() => gradients(y, [x]), TypeError, "consumed");
+    await read.then(([a, b]) => assertEquals([a, b], [2, 4]));
+  },
+);
+
+gpuTest("what was saved outlives its scope until backward or release", async (gpu) => {
+  await flat(gpu, () => {
+    using outer = gpu.scope();
+    const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+    const before = gpu.memory.live;
+    let y;
+    {
+      using inner = gpu.scope();
+      const middle = plus(x, x);
+      y = inner.keep(plus(middle, x, [middle]));
+    }
+    assertEquals(gpu.memory.live, before + 2 * 8); // y, and middle in the graph
+    release(y);
+    assertEquals(gpu.memory.live, before + 8);
+    outer.keep(x).dispose();
+  });
+});
+
+gpuTest("unrelated inputs get zeros; noGrad records nothing", async (gpu) => {
+  using _scope = gpu.scope();
+  const x = fromArray(gpu, [1], [1]).requireGrad();
+  const z = fromArray(gpu, [1, 2], [2]).requireGrad();
+  const pending = gradients(plus(x, x), [z])[0].read();
+  assertEquals(noGrad(() => plus(x, x)).requiresGrad, false);
+  assertEquals([...await pending], [0, 0]);
+});
+
+gpuTest("wrong seeds, inputs and uses after freeing are refused", async (gpu) => {
+  using scope = gpu.scope();
+  const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+  const constant = fromArray(gpu, [1, 2], [2]);
+  assertThrows(() => gradients(plus(x, x), [x]), ShapeError, "no scalar");
+  assertThrows(() => gradients(plus(x, x), [x], { seed: fromArray(gpu, [1], [1]) }), ShapeError);
+  assertThrows(() => gradients(plus(x, x), [constant]), TypeError, "requireGrad");
+  const freed = scope.keep(fromArray(gpu, [1, 2], [2]));
+  freed.dispose();
+  assertThrows(() => plus(x, freed), Error, 'bound to "x" was already freed');
+  await assertRejects(() => freed.read(), TypeError, "already freed");
+});
