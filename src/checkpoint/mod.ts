@@ -1,0 +1,24 @@
+/**
+ * Weight files: reading and writing safetensors, writing any file atomically, and the identity of a
+ * model.
+ *
+ * @module
+ */
+
+export { makeFolder, writeFileAtomic } from "./atomic.ts";
+export type { FloatDtype, IntegerDtype, StoredDtype, TensorData } from "./dtype.ts";
+export { CheckpointError, type CheckpointErrorOptions, WriteError } from "./errors.ts";
+export { modelId, type NamedWeights } from "./model_id.ts";
+export {
+  type FloatTensor,
+  type IntegerTensor,
+  SafetensorsFile,
+  type StoredTensor,
+  type TensorInfo,
+} from "./safetensors.ts";
+export {
+  encodeSafetensors,
+  type SafetensorsOptions,
+  type TensorToStore,
+  writeSafetensors,
+} from "./safetensors_write.ts";
