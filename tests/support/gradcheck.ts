@@ -1,5 +1,6 @@
 import { fromArray, gradients, type Tensor } from "../../src/tensor/mod.ts";
 import { assertClose, assertShape, relativeError, where } from "./compare.ts";
+import { dot, slope, slopes } from "./finite_differences.ts";
 import { testGpu } from "./gpu.ts";
 import { Random } from "./random.ts";
 import { type NDArray, toF32 } from "./reference/ndarray.ts";
@@ -47,7 +48,8 @@ export interface GradcheckOptions {
  * With w a fixed random cotangent, the gradients of Σ y·w from the tape are compared with central
  * differences of the reference: element by element, then (for inputs with more elements than that, and
  * unless `skip` is given) along random directions that involve every element. The gradients are taken
- * once for all inputs together and once for each input alone, since an operation takes another path then.
+ * once for all inputs together and once for each input alone, since an operation takes another path then;
+ * each time the live GPU bytes must return to what they were.
  */
 export async function gradcheck(options: GradcheckOptions): Promise<void> {
   const { name, reference, seed = 1 } = options;
@@ -106,8 +108,11 @@ async function runOnGpu(
     );
     return { shape: y.shape, reads: [output, ...grads.map((gradient) => gradient.read())] };
   };
+  const before = gpu.memory.live;
   const { shape, reads } = record();
   const [y, ...read] = await Promise.all(reads);
+  const leaked = gpu.memory.live - before;
+  if (leaked !== 0) throw new Error(`${name}: ${leaked} more live GPU bytes than before`);
   return { shape, y, gradients: read };
 }
 
@@ -123,7 +128,7 @@ function checkInput(
   const chosen = chooseOffsets(x, options.coordinates ?? 64, random)
     .filter((offset) => !options.skip?.({ input, offset, value: x.data[offset] }));
   const step = options.step ?? 1e-5;
-  const expected = chosen.map((offset) => slope(f, x, [[offset, 1]], step));
+  const expected = slopes(f, x, chosen, step);
   const found = chosen.map((offset) => gradient[offset]);
   assertGradient(options, input, x.shape, chosen, found, expected);
   if (options.skip || chosen.length === x.data.length) return;
@@ -172,31 +177,10 @@ function assertDirection(
   );
 }
 
-/** The central difference of `f` at `x` along a sparse direction. */
-function slope(
-  f: (x: NDArray) => number,
-  x: NDArray,
-  direction: [offset: number, value: number][],
-  step: number,
-): number {
-  const moved = (by: number): NDArray => {
-    const data = x.data.slice();
-    for (const [offset, value] of direction) data[offset] += by * value;
-    return { shape: x.shape, data };
-  };
-  return (f(moved(step)) - f(moved(-step))) / (2 * step);
-}
-
 /** All offsets, or `count` different ones in rising order. */
 function chooseOffsets(x: NDArray, count: number, random: Random): number[] {
   const all = Array.from(x.data.keys());
   if (all.length <= count) return all;
   const order = random.distinct([all.length]).data;
   return all.filter((offset) => order[offset] < count);
-}
-
-function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let total = 0;
-  for (let i = 0; i < b.length; i++) total += a[i] * b[i];
-  return total;
 }

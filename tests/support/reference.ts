@@ -11,3 +11,4 @@ export * from "./reference/softmax.ts";
 export * from "./reference/resample.ts";
 export * from "./reference/reduce.ts";
 export * from "./reference/layout.ts";
+export * from "./reference/optim.ts";

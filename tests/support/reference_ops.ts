@@ -1,0 +1,52 @@
+import * as ref from "./reference.ts";
+import type { NDArray } from "./reference.ts";
+
+/** An operation of the reference with a fixture's inputs and options. */
+export type ReferenceOp = (inputs: NDArray[], options: Record<string, never>) => NDArray;
+
+/** The reference's operations by the names that the fixtures use. */
+export const referenceOps: Record<string, ReferenceOp> = {
+  add: ([a, b]) => ref.add(a, b),
+  sub: ([a, b]) => ref.sub(a, b),
+  mul: ([a, b]) => ref.mul(a, b),
+  div: ([a, b]) => ref.div(a, b),
+  maximum: ([a, b]) => ref.maximum(a, b),
+  minimum: ([a, b]) => ref.minimum(a, b),
+  exp: ([x]) => ref.exp(x),
+  log: ([x]) => ref.log(x),
+  sqrt: ([x]) => ref.sqrt(x),
+  rsqrt: ([x]) => ref.rsqrt(x),
+  silu: ([x]) => ref.silu(x),
+  gelu: ([x]) => ref.gelu(x),
+  relu: ([x]) => ref.relu(x),
+  leakyRelu: ([x], { slope }) => ref.leakyRelu(x, slope),
+  sigmoid: ([x]) => ref.sigmoid(x),
+  softplus: ([x]) => ref.softplus(x),
+  clamp: ([x], { min, max }) => ref.clamp(x, min, max),
+  abs: ([x]) => ref.abs(x),
+  square: ([x]) => ref.square(x),
+  neg: ([x]) => ref.neg(x),
+  matmul: ([a, b], options) => ref.matmul(a, b, options),
+  conv2d: ([x, weight, bias], options) => ref.conv2d(x, weight, bias ?? null, options),
+  conv1d: ([x, weight, bias], options) => ref.conv1d(x, weight, bias ?? null, options),
+  groupNorm: ([x, gamma, beta], { groups, eps }) => ref.groupNorm(x, gamma, beta, { groups, eps }),
+  layerNorm: ([x, gamma, beta], options) => ref.layerNorm(x, gamma, beta, options),
+  rmsNorm: ([x, gamma], options) => ref.rmsNorm(x, gamma, options),
+  batchNorm: ([x, gamma, beta], options) => ref.batchNorm(x, gamma, beta, options),
+  softmax: ([x]) => ref.softmax(x),
+  logSoftmax: ([x]) => ref.logSoftmax(x),
+  attention: ([q, k, v], options) => ref.attention(q, k, v, options),
+  upsampleNearest: ([x], { factor }) => ref.upsampleNearest(x, factor),
+  resizeArea: ([x], { height, width }) => ref.resizeArea(x, height, width),
+  resizeBicubic: ([x], { height, width }) => ref.resizeBicubic(x, height, width),
+  sum: ([x], options) => ref.sum(x, options),
+  mean: ([x], options) => ref.mean(x, options),
+  max: ([x], options) => ref.max(x, options),
+  argmax: ([x], options) => ref.argmax(x, options),
+  reshape: ([x], { shape }) => ref.reshape(x, shape),
+  permute: ([x], { axes }) => ref.permute(x, axes),
+  slice: ([x], { start, end }) => ref.slice(x, start, end),
+  pad: ([x], { padding, value }) => ref.pad(x, padding, value),
+  concat: (xs, { axis }) => ref.concat(xs, axis),
+  gather: ([table, indices]) => ref.gather(table, indices),
+};
