@@ -1,0 +1,21 @@
+import { type Shape, sizeOf } from "../tensor/mod.ts";
+import type { Initializer } from "./parameters.ts";
+
+const generate = (shape: Shape, next: () => number) =>
+  Float32Array.from({ length: sizeOf(shape) }, next);
+
+/** One value everywhere. */
+export function constant(value: number): Initializer {
+  return (_random, shape) => generate(shape, () => value);
+}
+
+/** Normal with mean 0. */
+export function normalWith(std: number): Initializer {
+  return (random, shape) => generate(shape, () => std * random.normal());
+}
+
+/** Uniform in ±1/√fanIn: PyTorch's default for the weight and bias of linear layers and convolutions. */
+export function uniformFanIn(fanIn: number): Initializer {
+  const bound = 1 / Math.sqrt(fanIn);
+  return (random, shape) => generate(shape, () => bound * (2 * random.uniform() - 1));
+}

@@ -1,0 +1,119 @@
+import { conv2d, type Conv2dOptions, groupNorm, layerNorm, matmul, rmsNorm } from "../ops/mod.ts";
+import type { Tensor } from "../tensor/mod.ts";
+import { constant, uniformFanIn } from "./initializers.ts";
+import type { LoraAdapter } from "./lora.ts";
+import type { Parameters } from "./parameters.ts";
+
+/** A fully connected layer: `x · Wᵀ + b`, PyTorch's `nn.Linear`, weight [out, in]. */
+export class Linear {
+  /** [out, in]. */
+  readonly weight: Tensor;
+  /** [out]. */
+  readonly bias: Tensor;
+
+  /** Declares `weight` and `bias`. */
+  constructor(parameters: Parameters, input: number, output: number) {
+    const initialize = uniformFanIn(input);
+    this.weight = parameters.declare("weight", [output, input], { initialize });
+    this.bias = parameters.declare("bias", [output], { initialize });
+  }
+
+  /** [..., in] → [..., out]. */
+  forward(x: Tensor): Tensor {
+    return matmul(x, this.weight, { transposeB: true, bias: this.bias });
+  }
+}
+
+/** What a convolution needs to know beside its channels. */
+export interface Conv2dConfig extends Conv2dOptions {
+  /** Height and width of its window. */
+  kernel: number;
+}
+
+/** A convolution over NHWC, PyTorch's `nn.Conv2d`, to which a LoRA adapter can be added. */
+export class Conv2d {
+  /** Its name among the model's modules: the key in weight files without `.weight`. */
+  readonly name: string;
+  /** [height, width, in, out]. */
+  readonly weight: Tensor;
+  /** [out]. */
+  readonly bias: Tensor;
+  /** Stride and padding. */
+  readonly config: Conv2dConfig;
+  /** The adapter that is trained in its stead; undefined without one. */
+  lora: LoraAdapter | undefined;
+
+  /** Declares `weight` and `bias`. */
+  constructor(parameters: Parameters, input: number, output: number, config: Conv2dConfig) {
+    const { kernel } = config;
+    const initialize = uniformFanIn(input * kernel * kernel);
+    this.name = parameters.nameOf();
+    this.config = config;
+    const shape = [output, input, kernel, kernel];
+    this.weight = parameters.declare("weight", shape, { layout: "conv2d", initialize });
+    this.bias = parameters.declare("bias", [output], { initialize });
+  }
+
+  /** [N, H, W, in] → [N, H', W', out]. */
+  forward(x: Tensor): Tensor {
+    if (this.lora) return this.lora.forward(x, this);
+    return conv2d(x, this.weight, this.bias, this.config);
+  }
+}
+
+/** Group normalisation over [N, ..., C], PyTorch's `nn.GroupNorm`, with SiLU behind it if wanted. */
+export class GroupNorm {
+  /** The scale, [C]. */
+  readonly weight: Tensor;
+  /** The shift, [C]. */
+  readonly bias: Tensor;
+  /** How many groups the channels form. */
+  readonly groups: number;
+
+  /** Declares `weight` and `bias`. */
+  constructor(parameters: Parameters, channels: number, groups: number) {
+    this.groups = groups;
+    this.weight = parameters.declare("weight", [channels], { initialize: constant(1) });
+    this.bias = parameters.declare("bias", [channels], { initialize: constant(0) });
+  }
+
+  /** Keeps the shape. eps is the 1e-6 of every autoencoder of SPEC section 2's families. */
+  forward(x: Tensor, { silu = false }: { silu?: boolean } = {}): Tensor {
+    return groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: 1e-6, silu });
+  }
+}
+
+/** RMS normalisation over the last axis, PyTorch's `nn.RMSNorm`, eps 1e-5. */
+export class RMSNorm {
+  /** The scale, [C]. */
+  readonly weight: Tensor;
+
+  /** Declares `weight`. */
+  constructor(parameters: Parameters, channels: number) {
+    this.weight = parameters.declare("weight", [channels], { initialize: constant(1) });
+  }
+
+  /** Keeps the shape. */
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.weight, { eps: 1e-5 });
+  }
+}
+
+/** Layer normalisation over the last axis, PyTorch's `nn.LayerNorm`, eps 1e-5. */
+export class LayerNorm {
+  /** The scale, [C]. */
+  readonly weight: Tensor;
+  /** The shift, [C]. */
+  readonly bias: Tensor;
+
+  /** Declares `weight` and `bias`. */
+  constructor(parameters: Parameters, channels: number) {
+    this.weight = parameters.declare("weight", [channels], { initialize: constant(1) });
+    this.bias = parameters.declare("bias", [channels], { initialize: constant(0) });
+  }
+
+  /** Keeps the shape. */
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, { eps: 1e-5 });
+  }
+}

@@ -1,0 +1,154 @@
+import type { Gpu } from "../gpu/mod.ts";
+import { type Random, type Shape, shapeText, sizeOf, Tensor } from "../tensor/mod.ts";
+import { fromFileLayout, type Layout, onGpuShape, toFileLayout } from "./layout.ts";
+
+/** Makes a parameter's first values, in the layout of weight files. */
+export type Initializer = (random: Random, shape: Shape) => Float32Array;
+
+/** Where weights are read from, by name; a safetensors file is one. */
+export interface WeightSource {
+  /** A name for messages. */
+  readonly file: string;
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean;
+  /** The values of a tensor, which must be there and have this shape. */
+  floats(name: string, shape: Shape): Promise<Float32Array>;
+}
+
+/** A named tensor of a model, and how it lies in weight files. */
+export interface Parameter {
+  /** Its key in weight files. */
+  readonly name: string;
+  /** Its shape in weight files: PyTorch's. */
+  readonly shape: Shape;
+  /** How the file's axes become the GPU's. */
+  readonly layout: Layout;
+  /** Its values on the GPU. */
+  readonly tensor: Tensor;
+  /** Its values before training. */
+  readonly initialize: Initializer | undefined;
+}
+
+/** A parameter's values on the host, in the layout of weight files. */
+export interface Weights {
+  /** Its key in weight files. */
+  name: string;
+  /** Its shape there. */
+  shape: Shape;
+  /** Its values there. */
+  data: Float32Array<ArrayBuffer>;
+}
+
+/** How a parameter is declared beside its name and shape. */
+export interface Declaration {
+  /** How the file's axes become the GPU's; "plain" keeps them. */
+  layout?: Layout;
+  /** Its values before training, where it can be trained from scratch. */
+  initialize?: Initializer;
+}
+
+/**
+ * The parameters of a model under the names that weight files use. Modules declare theirs when they
+ * are built; then the whole set is loaded or initialised at once.
+ */
+export class Parameters implements Disposable {
+  /** The device that holds them. */
+  readonly gpu: Gpu;
+  #all: Map<string, Parameter>;
+  #prefix: string;
+
+  /** An empty set. */
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
+    this.#all = new Map();
+    this.#prefix = "";
+  }
+
+  /** The same set, where every name is taken below `name.`. */
+  at(name: string): Parameters {
+    const child = new Parameters(this.gpu);
+    child.#all = this.#all;
+    child.#prefix = `${this.#prefix}${name}.`;
+    return child;
+  }
+
+  /** The full name of what this view calls `name`; without one, of the module it belongs to. */
+  nameOf(name = ""): string {
+    return name ? this.#prefix + name : this.#prefix.slice(0, -1);
+  }
+
+  /** Adds a parameter; its values are undefined until `load` or `initialize`. */
+  declare(name: string, shape: Shape, options: Declaration = {}): Tensor {
+    const { layout = "plain", initialize } = options;
+    const full = this.#prefix + name;
+    if (this.#all.has(full)) throw new TypeError(`parameter ${full} is declared twice`);
+    const tensor = new Tensor(
+      this.gpu,
+      this.gpu.allocate(sizeOf(shape) * 4),
+      onGpuShape(shape, layout),
+      "f32",
+    );
+    this.#all.set(full, { name: full, shape, layout, tensor, initialize });
+    return tensor;
+  }
+
+  /** Every parameter of the set, in the order of declaration. */
+  [Symbol.iterator](): IterableIterator<Parameter> {
+    return this.#all.values();
+  }
+
+  /** How many numbers there are in all. */
+  get size(): number {
+    return [...this].reduce((size, { tensor }) => size + tensor.size, 0);
+  }
+
+  /** Reads every parameter from a source, one at a time. */
+  async load(source: WeightSource): Promise<void> {
+    for (const parameter of this) {
+      set(parameter, await source.floats(parameter.name, parameter.shape));
+    }
+  }
+
+  /**
+   * Gives every parameter its first values.
+   *
+   * @throws {TypeError} where one has none, because it is only ever loaded.
+   */
+  initialize(random: Random): void {
+    for (const parameter of this) {
+      if (!parameter.initialize) {
+        throw new TypeError(`parameter ${parameter.name} has no first values`);
+      }
+      set(parameter, parameter.initialize(random, parameter.shape));
+    }
+  }
+
+  /** Sets one parameter from values in file layout. @throws {TypeError} for another count of values. */
+  set(name: string, data: Float32Array): void {
+    const parameter = this.#all.get(name);
+    if (!parameter) throw new TypeError(`there is no parameter ${name}`);
+    set(parameter, data);
+  }
+
+  /** Reads back every parameter's values, in the layout of weight files. */
+  async weights(): Promise<Weights[]> {
+    return await Promise.all([...this].map(weightsOf));
+  }
+
+  /** Frees them all. */
+  [Symbol.dispose](): void {
+    for (const { tensor } of this) tensor.dispose();
+  }
+}
+
+/** Reads one parameter's values back, in the layout of weight files. */
+export async function weightsOf({ name, shape, layout, tensor }: Parameter): Promise<Weights> {
+  return { name, shape, data: toFileLayout(await tensor.readF32(), shape, layout) };
+}
+
+function set({ name, shape, layout, tensor }: Parameter, data: Float32Array): void {
+  if (data.length !== tensor.size) {
+    throw new TypeError(`parameter ${name}: ${data.length} values for ${shapeText(shape)}`);
+  }
+  tensor.write(fromFileLayout(data, shape, layout));
+}

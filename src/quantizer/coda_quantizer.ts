@@ -1,0 +1,240 @@
+import type { Gpu } from "../gpu/mod.ts";
+import {
+  LayerNorm,
+  Linear,
+  normalWith,
+  Parameters,
+  RMSNorm,
+  type WeightSource,
+} from "../nn/mod.ts";
+import {
+  add,
+  affine,
+  area,
+  argmax,
+  bicubic,
+  gather,
+  matmul,
+  mean,
+  reshape,
+  softmax,
+  square,
+  stopGradient,
+  sub,
+} from "../ops/mod.ts";
+import { ShapeError, shapeText, type Tensor, zeros } from "../tensor/mod.ts";
+import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
+import { entropyLoss } from "./entropy_loss.ts";
+import { type Grid, gridsFor } from "./grids.ts";
+
+/** What the quantizer gives while it is trained. */
+export interface Quantized {
+  /** f̂, the quantized latent, [B, H, W, c]; gradients pass through it. */
+  readonly fHat: Tensor;
+  /** L_q, the mean of the scales' quantization losses; a scalar. */
+  readonly vqLoss: Tensor;
+  /** L_e, the mean of the scales' entropy losses; a scalar. */
+  readonly entropyLoss: Tensor;
+  /** The chosen codes of each scale, u32 [B, h, w]. */
+  readonly indices: readonly Tensor[];
+}
+
+/** Keys and values of the codebook: computed once, used by every scale. */
+interface CodebookViews {
+  /** K = norm_k(W_k C), [V, d]. */
+  readonly keys: Tensor;
+  /** V = W_v C, [V, c]. */
+  readonly values: Tensor;
+}
+
+/** One scale's result while training. */
+interface Scale {
+  readonly zHat: Tensor;
+  readonly vqLoss: Tensor;
+  readonly entropyLoss: Tensor;
+  readonly index: Tensor;
+}
+
+/**
+ * CODA's attention quantizer (arXiv 2503.17760; SPEC section 3). A latent is assigned to a code by
+ * softmax attention to the codebook, hardened to one code with a straight-through gradient; scale by
+ * scale, coarse to fine, each quantizes what those before it left over.
+ *
+ * Parameters carry the official names: `codebooks.weight`, `attn.to_{q,k,v}.{weight,bias}`,
+ * `attn.norm_{q,k}.*`.
+ */
+export class CodaQuantizer implements Disposable {
+  /** Its shape. */
+  readonly config: QuantizerConfig;
+  /** Its parameters by official key. */
+  readonly parameters: Parameters;
+  #codebook: Tensor;
+  #toQ: Linear;
+  #toK: Linear;
+  #toV: Linear;
+  #normQ: (x: Tensor) => Tensor;
+  #normK: (x: Tensor) => Tensor;
+
+  /** Declares the parameters; they are undefined until loaded or initialised. */
+  constructor(gpu: Gpu, config: QuantizerConfig) {
+    const { channels, attentionDim, codebookSize, norm } = config;
+    this.config = config;
+    this.parameters = new Parameters(gpu);
+    this.#codebook = this.parameters.declare("codebooks.weight", [codebookSize, channels], {
+      initialize: normalWith(1),
+    });
+    const attn = this.parameters.at("attn");
+    this.#toQ = new Linear(attn.at("to_q"), channels, attentionDim);
+    this.#toK = new Linear(attn.at("to_k"), channels, attentionDim);
+    this.#toV = new Linear(attn.at("to_v"), channels, channels);
+    this.#normQ = makeNorm(attn.at("norm_q"), norm, attentionDim);
+    this.#normK = makeNorm(attn.at("norm_k"), norm, attentionDim);
+  }
+
+  /** Builds the quantizer and reads its weights. */
+  static async load(
+    gpu: Gpu,
+    config: QuantizerConfig,
+    source: WeightSource,
+  ): Promise<CodaQuantizer> {
+    const quantizer = new CodaQuantizer(gpu, config);
+    try {
+      await quantizer.parameters.load(source);
+      return quantizer;
+    } catch (error) {
+      quantizer[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The grids of a latent of this size. */
+  gridsFor(height: number, width: number): Grid[] {
+    return gridsFor(this.config.patchSizes, height, width);
+  }
+
+  /**
+   * Quantizes a scaled latent [B, H, W, c] for training: with both losses and the straight-through
+   * gradient.
+   */
+  forward(f: Tensor): Quantized {
+    this.#check(f);
+    using scope = f.gpu.scope();
+    const views = this.#views();
+    const [, height, width] = f.shape;
+    const scales: Scale[] = [];
+    let residual = f;
+    let fHat: Tensor | undefined;
+    for (const grid of this.gridsFor(height, width)) {
+      const scale = this.#quantize(area(residual, grid), views);
+      const h = bicubic(scale.zHat, { height, width });
+      fHat = fHat ? add(fHat, h) : h;
+      residual = sub(residual, h);
+      scales.push(scale);
+    }
+    return {
+      fHat: scope.keep(fHat!),
+      vqLoss: scope.keep(meanOf(scales.map(({ vqLoss }) => vqLoss))),
+      entropyLoss: scope.keep(meanOf(scales.map(({ entropyLoss }) => entropyLoss))),
+      indices: scales.map(({ index }) => scope.keep(index)),
+    };
+  }
+
+  /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
+  encode(f: Tensor): Tensor[] {
+    this.#check(f);
+    using scope = f.gpu.scope();
+    const views = this.#views();
+    const [, height, width] = f.shape;
+    const indices: Tensor[] = [];
+    let residual = stopGradient(f);
+    for (const grid of this.gridsFor(height, width)) {
+      using step = f.gpu.scope();
+      const index = argmax(this.#logits(area(residual, grid), views));
+      const h = bicubic(gather(views.values, index), { height, width });
+      indices.push(scope.keep(step.keep(index)));
+      residual = step.keep(sub(residual, h));
+    }
+    return indices;
+  }
+
+  /**
+   * The latent of codes: the sum over scales of bicubic(V[i]), [B, H, W, c]. Fewer indices than the
+   * grid has scales give a valid, coarser latent.
+   */
+  decode(indices: readonly Tensor[], { height, width }: Grid): Tensor {
+    const { gpu } = this.parameters;
+    using scope = gpu.scope();
+    const { values } = this.#views();
+    let fHat = zeros(gpu, [indices[0]?.shape[0] ?? 1, height, width, this.config.channels]);
+    for (const index of indices) {
+      fHat = add(fHat, bicubic(gather(values, index), { height, width }));
+    }
+    return scope.keep(fHat);
+  }
+
+  /** Frees the parameters. */
+  [Symbol.dispose](): void {
+    this.parameters[Symbol.dispose]();
+  }
+
+  #views(): CodebookViews {
+    return {
+      keys: this.#normK(this.#toK.forward(this.#codebook)),
+      values: this.#toV.forward(this.#codebook),
+    };
+  }
+
+  /** l = Q Kᵀ / √d, [..., V]. */
+  #logits(r: Tensor, { keys }: CodebookViews): Tensor {
+    const query = affine(
+      this.#normQ(this.#toQ.forward(r)),
+      1 / Math.sqrt(this.config.attentionDim),
+      0,
+    );
+    return matmul(query, keys, { transposeB: true });
+  }
+
+  #quantize(r: Tensor, views: CodebookViews): Scale {
+    const logits = this.#logits(r, views);
+    const index = argmax(logits);
+    const hard = gather(views.values, index);
+    // The straight-through one-hot times V: in value the chosen rows, in gradient the softmax's.
+    const soft = matmul(softmax(logits), stopGradient(views.values));
+    const zHat = add(hard, sub(soft, stopGradient(soft)));
+    const vqLoss = add(
+      add(meanSquare(zHat, r), meanSquare(stopGradient(hard), r)),
+      affine(meanSquare(hard, stopGradient(r)), this.config.beta, 0),
+    );
+    const tokens = reshape(logits, [index.size, this.config.codebookSize]);
+    return { zHat, vqLoss, entropyLoss: entropyLoss(tokens), index };
+  }
+
+  #check(f: Tensor): void {
+    if (f.rank !== 4 || f.shape[3] !== this.config.channels) {
+      throw new ShapeError(
+        "quantize",
+        `expected a latent [B, H, W, ${this.config.channels}], found ${shapeText(f.shape)}`,
+      );
+    }
+  }
+}
+
+function makeNorm(
+  parameters: Parameters,
+  norm: QuantizerNorm,
+  channels: number,
+): (x: Tensor) => Tensor {
+  if (norm === "none") return (x) => x;
+  const layer = norm === "rms"
+    ? new RMSNorm(parameters, channels)
+    : new LayerNorm(parameters, channels);
+  return (x) => layer.forward(x);
+}
+
+function meanSquare(a: Tensor, b: Tensor): Tensor {
+  return mean(square(sub(a, b)));
+}
+
+function meanOf(scalars: readonly Tensor[]): Tensor {
+  return affine(scalars.reduce((sum, next) => add(sum, next)), 1 / scalars.length, 0);
+}

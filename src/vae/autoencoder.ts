@@ -1,0 +1,127 @@
+import type { Gpu } from "../gpu/mod.ts";
+import { Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
+import { add, affine, clamp, exp, mul, slice } from "../ops/mod.ts";
+import { normal, type Random, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import type { BlockContext } from "./blocks.ts";
+import { makeConv } from "./blocks.ts";
+import { reductionOf, type VaeConfig } from "./config.ts";
+import { Decoder } from "./decoder.ts";
+import { Encoder } from "./encoder.ts";
+
+/** The posterior of a latent: a normal distribution at every position and channel. */
+export interface Posterior {
+  /** [N, h, w, z]. */
+  readonly mean: Tensor;
+  /** The logarithm of the variance, within [-30, 20]; [N, h, w, z]. */
+  readonly logVariance: Tensor;
+}
+
+/** A draw from a posterior. */
+export function samplePosterior({ mean, logVariance }: Posterior, random: Random): Tensor {
+  using scope = mean.gpu.scope();
+  const deviation = exp(affine(logVariance, 0.5, 0));
+  return scope.keep(add(mean, mul(deviation, normal(mean.gpu, mean.shape, random))));
+}
+
+/**
+ * A continuous VAE of the AutoencoderKL family (SPEC section 2): KL-16, FLUX, Stable Diffusion and
+ * smaller ones of the same build, with LDM key names.
+ */
+export class AutoencoderKL implements Disposable {
+  /** Its shape. */
+  readonly config: VaeConfig;
+  /** Its parameters by LDM key. */
+  readonly parameters: Parameters;
+  /** Its convolutions, which LoRA adapts. */
+  readonly convs: readonly Conv2d[];
+  /** How many pixels per side one latent position stands for. */
+  readonly reduction: number;
+  #encoder: Encoder;
+  #decoder: Decoder;
+  #quantConv: Conv2d | undefined;
+  #postQuantConv: Conv2d | undefined;
+
+  /** Declares the parameters; they are undefined until loaded or initialised. */
+  constructor(gpu: Gpu, config: VaeConfig) {
+    const context: BlockContext = { groups: config.normGroups, convs: [] };
+    const z = config.latentChannels;
+    const pointwise = (name: string, channels: number) =>
+      makeConv(context, this.parameters.at(name), channels, channels, { kernel: 1 });
+    this.config = config;
+    this.reduction = reductionOf(config);
+    this.parameters = new Parameters(gpu);
+    this.#encoder = new Encoder(context, this.parameters.at("encoder"), config);
+    this.#decoder = new Decoder(context, this.parameters.at("decoder"), config);
+    this.#quantConv = config.quantConv ? pointwise("quant_conv", 2 * z) : undefined;
+    this.#postQuantConv = config.postQuantConv ? pointwise("post_quant_conv", z) : undefined;
+    this.convs = context.convs;
+  }
+
+  /** Builds the autoencoder and reads its weights. */
+  static async load(gpu: Gpu, config: VaeConfig, source: WeightSource): Promise<AutoencoderKL> {
+    const vae = new AutoencoderKL(gpu, config);
+    try {
+      await vae.parameters.load(source);
+      return vae;
+    } catch (error) {
+      vae[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Mean, then log-variance as the network gives it: [N, H, W, 3] in [-1, 1] → [N, H/f, W/f, 2z]. */
+  moments(image: Tensor): Tensor {
+    const [, height, width, channels] = image.shape;
+    const f = this.reduction;
+    if (image.rank !== 4 || channels !== this.config.inChannels || height % f || width % f) {
+      throw new ShapeError(
+        "encode",
+        `expected [N, H, W, ${this.config.inChannels}] with H and W multiples of ${f}, ` +
+          `found ${shapeText(image.shape)}`,
+      );
+    }
+    using scope = image.gpu.scope();
+    const hidden = this.#encoder.forward(image);
+    return scope.keep(this.#quantConv?.forward(hidden) ?? hidden);
+  }
+
+  /** The posterior of an image's latent. */
+  encode(image: Tensor): Posterior {
+    using scope = image.gpu.scope();
+    const z = this.config.latentChannels;
+    const moments = this.moments(image);
+    return {
+      mean: scope.keep(slice(moments, { [-1]: [0, z] })),
+      logVariance: scope.keep(clamp(slice(moments, { [-1]: [z, 2 * z] }), { min: -30, max: 20 })),
+    };
+  }
+
+  /** The image of a latent: [N, h, w, z] → [N, f·h, f·w, 3], about [-1, 1] and not clamped. */
+  decode(z: Tensor): Tensor {
+    if (z.rank !== 4 || z.shape[3] !== this.config.latentChannels) {
+      throw new ShapeError(
+        "decode",
+        `expected [N, h, w, ${this.config.latentChannels}], found ${shapeText(z.shape)}`,
+      );
+    }
+    using scope = z.gpu.scope();
+    return scope.keep(this.#decoder.forward(this.#postQuantConv?.forward(z) ?? z));
+  }
+
+  /** What the quantizer sees of a latent: `(z - shift) · scale`. */
+  scaleLatent(z: Tensor): Tensor {
+    const { scale, shift } = this.config;
+    return affine(z, scale, -shift * scale);
+  }
+
+  /** The latent behind what the quantizer sees: `z / scale + shift`. */
+  unscaleLatent(scaled: Tensor): Tensor {
+    const { scale, shift } = this.config;
+    return affine(scaled, 1 / scale, shift);
+  }
+
+  /** Frees the parameters. */
+  [Symbol.dispose](): void {
+    this.parameters[Symbol.dispose]();
+  }
+}

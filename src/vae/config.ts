@@ -1,0 +1,162 @@
+/** The shape of an autoencoder: SPEC section 2's table, one column. */
+export interface VaeConfig {
+  /** Channels of the image, 3. */
+  inChannels: number;
+  /** Channels of each level, finest first. */
+  channels: readonly number[];
+  /** Residual blocks of an encoder level; a decoder level has one more. */
+  blocksPerLevel: number;
+  /** Channels of the latent, z. */
+  latentChannels: number;
+  /** Groups of every group norm. */
+  normGroups: number;
+  /** Whether the middle has a self-attention. */
+  midAttention: boolean;
+  /** The encoder levels in which an attention follows each residual block (KL-16: the last). */
+  encoderAttentionLevels: readonly number[];
+  /** Whether a 1×1 convolution follows the encoder. */
+  quantConv: boolean;
+  /** Whether a 1×1 convolution precedes the decoder. */
+  postQuantConv: boolean;
+  /** The latent that the quantizer sees is `(z - shift) · scale`. */
+  scale: number;
+  /** See `scale`. */
+  shift: number;
+}
+
+/** How many pixels per side one latent position stands for: 2 to the number of downsamplings. */
+export function reductionOf(config: VaeConfig): number {
+  return 2 ** (config.channels.length - 1);
+}
+
+/** The names and shapes of a weight file's tensors, as far as a configuration is read from them. */
+export interface ShapeSource {
+  /** A name for messages. */
+  readonly file: string;
+  /** The tensors' names. */
+  readonly names: readonly string[];
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean;
+  /** A tensor's shape. */
+  info(name: string): { readonly shape: readonly number[] };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * The configuration that a `config.json` with diffusers' field names gives, completed from the
+ * weights where the field is missing: `block_out_channels`, `layers_per_block`, `latent_channels`,
+ * `norm_num_groups`, `mid_block_add_attention`, `use_quant_conv`, `use_post_quant_conv`,
+ * `scaling_factor`, `shift_factor`, and our `encoder_attention_levels`.
+ *
+ * @throws {TypeError} where a field has the wrong kind, or neither file says it.
+ */
+export function vaeConfig(json: Json, weights: ShapeSource): VaeConfig {
+  const inferred = inferVaeConfig(weights);
+  const field = reader(json, weights.file);
+  return {
+    inChannels: field.count("in_channels", inferred.inChannels),
+    channels: field.counts("block_out_channels", inferred.channels),
+    blocksPerLevel: field.count("layers_per_block", inferred.blocksPerLevel),
+    latentChannels: field.count("latent_channels", inferred.latentChannels),
+    normGroups: field.count("norm_num_groups", inferred.normGroups),
+    midAttention: field.flag("mid_block_add_attention", inferred.midAttention),
+    encoderAttentionLevels: field.counts(
+      "encoder_attention_levels",
+      inferred.encoderAttentionLevels,
+    ),
+    quantConv: field.flag("use_quant_conv", inferred.quantConv),
+    postQuantConv: field.flag("use_post_quant_conv", inferred.postQuantConv),
+    scale: field.number("scaling_factor", inferred.scale),
+    shift: field.number("shift_factor", inferred.shift),
+  };
+}
+
+/** The `config.json` of a configuration, in diffusers' field names. */
+export function vaeConfigToJson(config: VaeConfig): Record<string, unknown> {
+  return {
+    _class_name: "AutoencoderKL",
+    in_channels: config.inChannels,
+    out_channels: config.inChannels,
+    block_out_channels: [...config.channels],
+    layers_per_block: config.blocksPerLevel,
+    latent_channels: config.latentChannels,
+    norm_num_groups: config.normGroups,
+    mid_block_add_attention: config.midAttention,
+    encoder_attention_levels: [...config.encoderAttentionLevels],
+    use_quant_conv: config.quantConv,
+    use_post_quant_conv: config.postQuantConv,
+    scaling_factor: config.scale,
+    shift_factor: config.shift,
+  };
+}
+
+/**
+ * What the weights alone say. Group norms keep their count of groups to themselves, so it is the 32 of
+ * every published family; scale and shift are KL-16's where the levels are, else 1 and 0.
+ *
+ * @throws {TypeError} where the file is no autoencoder in LDM layout.
+ */
+export function inferVaeConfig(weights: ShapeSource): VaeConfig {
+  const shape = (name: string) => {
+    if (weights.has(name)) return weights.info(name).shape;
+    throw new TypeError(
+      `${weights.file}: tensor ${name} is missing: expected an autoencoder in LDM key layout`,
+    );
+  };
+  const count = (name: (i: number) => string) => {
+    let i = 0;
+    while (weights.has(name(i))) i++;
+    return i;
+  };
+  const levels = count((i) => `encoder.down.${i}.block.0.conv1.weight`);
+  const level = (i: number) => shape(`encoder.down.${i}.block.0.conv1.weight`)[0];
+  const latentChannels = shape("decoder.conv_in.weight")[1];
+  const isKl16 = levels === 5 && latentChannels === 16;
+  return {
+    inChannels: shape("encoder.conv_in.weight")[1],
+    channels: Array.from({ length: levels }, (_, i) => level(i)),
+    blocksPerLevel: count((j) => `encoder.down.0.block.${j}.conv1.weight`),
+    latentChannels,
+    normGroups: 32,
+    midAttention: weights.has("encoder.mid.attn_1.q.weight"),
+    encoderAttentionLevels: [...Array(levels).keys()].filter((i) =>
+      weights.has(`encoder.down.${i}.attn.0.q.weight`)
+    ),
+    quantConv: weights.has("quant_conv.weight"),
+    postQuantConv: weights.has("post_quant_conv.weight"),
+    scale: isKl16 ? 0.2325 : 1,
+    shift: 0,
+  };
+}
+
+function reader(json: Json, file: string) {
+  const take = <T>(
+    name: string,
+    expected: string,
+    is: (value: unknown) => value is T,
+    other: T,
+  ) => {
+    const value = json[name] ?? other;
+    if (is(value)) return value;
+    throw new TypeError(
+      `config.json of ${file}: "${name}" is ${JSON.stringify(value)}, expected ${expected}`,
+    );
+  };
+  const isCount = (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= 0;
+  return {
+    count: (name: string, other: number) => take(name, "a whole number", isCount, other),
+    counts: (name: string, other: readonly number[]) =>
+      take(
+        name,
+        "a list of whole numbers",
+        (value): value is readonly number[] => Array.isArray(value) && value.every(isCount),
+        other,
+      ),
+    flag: (name: string, other: boolean) =>
+      take(name, "true or false", (value) => typeof value === "boolean", other),
+    number: (name: string, other: number) =>
+      take(name, "a number", (value) => typeof value === "number" && Number.isFinite(value), other),
+  };
+}

@@ -1,0 +1,52 @@
+import { type Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
+import type { Tensor } from "../tensor/mod.ts";
+import { type BlockContext, makeConv, ResnetBlock, Upsample } from "./blocks.ts";
+import type { VaeConfig } from "./config.ts";
+import { middle } from "./encoder.ts";
+import { Sequence } from "./sequence.ts";
+
+/** The decoder: latent to image, behind the 1×1 `post_quant_conv`. */
+export class Decoder {
+  #convIn: Conv2d;
+  #body: Sequence;
+  #normOut: GroupNorm;
+  #convOut: Conv2d;
+
+  /** Declares everything below `decoder.`. */
+  constructor(context: BlockContext, parameters: Parameters, config: VaeConfig) {
+    const { channels, latentChannels } = config;
+    const last = channels[channels.length - 1];
+    const coarseToFine = channels.map((_, i) => channels.length - 1 - i);
+    this.#convIn = makeConv(context, parameters.at("conv_in"), latentChannels, last);
+    this.#body = new Sequence([
+      ...middle(context, parameters.at("mid"), config, last),
+      ...coarseToFine.flatMap((i) => decoderLevel(context, parameters.at(`up.${i}`), config, i)),
+    ]);
+    this.#normOut = new GroupNorm(parameters.at("norm_out"), channels[0], context.groups);
+    this.#convOut = makeConv(context, parameters.at("conv_out"), channels[0], config.inChannels);
+  }
+
+  /** [N, h, w, z] → [N, f·h, f·w, 3]. */
+  forward(z: Tensor): Tensor {
+    using scope = z.gpu.scope();
+    const hidden = this.#body.forward(this.#convIn.forward(z));
+    return scope.keep(this.#convOut.forward(this.#normOut.forward(hidden, { silu: true })));
+  }
+}
+
+function decoderLevel(
+  context: BlockContext,
+  parameters: Parameters,
+  config: VaeConfig,
+  level: number,
+) {
+  const { channels, blocksPerLevel } = config;
+  const output = channels[level];
+  const blocks = [];
+  for (let j = 0; j <= blocksPerLevel; j++) {
+    const input = j > 0 ? output : channels[Math.min(level + 1, channels.length - 1)];
+    blocks.push(new ResnetBlock(context, parameters.at(`block.${j}`), input, output));
+  }
+  if (level > 0) blocks.push(new Upsample(context, parameters.at("upsample"), output));
+  return blocks;
+}

@@ -1,0 +1,69 @@
+import { type Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
+import type { Tensor } from "../tensor/mod.ts";
+import { AttentionBlock, type BlockContext, Downsample, makeConv, ResnetBlock } from "./blocks.ts";
+import type { VaeConfig } from "./config.ts";
+import { Sequence } from "./sequence.ts";
+
+/** The encoder: image to the moments of the latent, before the 1×1 `quant_conv`. */
+export class Encoder {
+  #convIn: Conv2d;
+  #body: Sequence;
+  #normOut: GroupNorm;
+  #convOut: Conv2d;
+
+  /** Declares everything below `encoder.`. */
+  constructor(context: BlockContext, parameters: Parameters, config: VaeConfig) {
+    const { channels, latentChannels } = config;
+    const last = channels[channels.length - 1];
+    this.#convIn = makeConv(context, parameters.at("conv_in"), config.inChannels, channels[0]);
+    this.#body = new Sequence([
+      ...channels.flatMap((_, i) => encoderLevel(context, parameters.at(`down.${i}`), config, i)),
+      ...middle(context, parameters.at("mid"), config, last),
+    ]);
+    this.#normOut = new GroupNorm(parameters.at("norm_out"), last, context.groups);
+    this.#convOut = makeConv(context, parameters.at("conv_out"), last, 2 * latentChannels);
+  }
+
+  /** [N, H, W, 3] in [-1, 1] → [N, H/f, W/f, 2z]. */
+  forward(x: Tensor): Tensor {
+    using scope = x.gpu.scope();
+    const hidden = this.#body.forward(this.#convIn.forward(x));
+    return scope.keep(this.#convOut.forward(this.#normOut.forward(hidden, { silu: true })));
+  }
+}
+
+function encoderLevel(
+  context: BlockContext,
+  parameters: Parameters,
+  config: VaeConfig,
+  level: number,
+) {
+  const { channels, blocksPerLevel, encoderAttentionLevels } = config;
+  const output = channels[level];
+  const blocks = [];
+  for (let j = 0; j < blocksPerLevel; j++) {
+    const input = j > 0 ? output : channels[Math.max(level - 1, 0)];
+    blocks.push(new ResnetBlock(context, parameters.at(`block.${j}`), input, output));
+    if (encoderAttentionLevels.includes(level)) {
+      blocks.push(new AttentionBlock(context, parameters.at(`attn.${j}`), output));
+    }
+  }
+  if (level < channels.length - 1) {
+    blocks.push(new Downsample(context, parameters.at("downsample"), output));
+  }
+  return blocks;
+}
+
+/** Residual block, attention, residual block at the coarsest level; encoder and decoder have one each. */
+export function middle(
+  context: BlockContext,
+  parameters: Parameters,
+  config: VaeConfig,
+  channels: number,
+): (ResnetBlock | AttentionBlock)[] {
+  const block = (name: string) => new ResnetBlock(context, parameters.at(name), channels, channels);
+  const first = block("block_1");
+  if (!config.midAttention) return [first, block("block_2")];
+  const attention = new AttentionBlock(context, parameters.at("attn_1"), channels);
+  return [first, attention, block("block_2")];
+}
