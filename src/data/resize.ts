@@ -53,18 +53,19 @@ function clip8(sum: number): number {
 function resizeWidth({ width, height, data }: Image, newWidth: number): Image {
   const { first, weights } = tapsOf(width, newWidth);
   const out = new Uint8Array(newWidth * height * 3);
-  for (let x = 0; x < newWidth; x++) {
-    const taps = weights[x];
-    for (let y = 0; y < height; y++) {
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < newWidth; x++, to += 3) {
+      const taps = weights[x];
       let r = HALF, g = HALF, b = HALF;
       let at = (y * width + first[x]) * 3;
       for (let k = 0; k < taps.length; k++, at += 3) {
         const w = taps[k];
-        r += data[at] * w;
-        g += data[at + 1] * w;
-        b += data[at + 2] * w;
+        // Whole numbers below 2³¹: `| 0` keeps them machine integers.
+        r = (r + Math.imul(data[at], w)) | 0;
+        g = (g + Math.imul(data[at + 1], w)) | 0;
+        b = (b + Math.imul(data[at + 2], w)) | 0;
       }
-      const to = (y * newWidth + x) * 3;
       out[to] = clip8(r);
       out[to + 1] = clip8(g);
       out[to + 2] = clip8(b);
@@ -83,7 +84,7 @@ function resizeHeight({ width, height, data }: Image, newHeight: number): Image 
     for (let k = 0; k < weights[y].length; k++) {
       const w = weights[y][k];
       const from = (first[y] + k) * row;
-      for (let i = 0; i < row; i++) sums[i] += data[from + i] * w;
+      for (let i = 0; i < row; i++) sums[i] += Math.imul(data[from + i], w);
     }
     for (let i = 0; i < row; i++) out[y * row + i] = clip8(sums[i]);
   }
