@@ -1,0 +1,23 @@
+/**
+ * CODA for Deno: turns images into discrete tokens and back, and adapts a continuous VAE to do so.
+ *
+ * @example
+ * ```ts
+ * import { Tokenizer } from "@coda/tokenizer";
+ *
+ * using tokenizer = await Tokenizer.load();
+ * const image = { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3) };
+ * const tokens = await tokenizer.encode(image);
+ * console.log(tokens.indices.map((scale) => scale.length)); // tokens per scale, coarse to fine
+ * ```
+ *
+ * @module
+ */
+export * from "./src/checkpoint/mod.ts";
+export * from "./src/data/mod.ts";
+export * from "./src/gpu/mod.ts";
+export * from "./src/nn/mod.ts";
+export * from "./src/quantizer/mod.ts";
+export * from "./src/tokenizer.ts";
+export * from "./src/tokens/mod.ts";
+export * from "./src/vae/mod.ts";

@@ -12,5 +12,6 @@ export { findImages, IMAGE_EXTENSIONS } from "./find.ts";
 export { ImageFolder, type ImageFolderOptions, type Sample } from "./folder.ts";
 export { floatToImage, type Image, imageToFloat } from "./image.ts";
 export { loadImage, type LoadOptions } from "./load.ts";
+export { padTo } from "./padding.ts";
 export { resize, resizeShortSide } from "./resize.ts";
 export { saveImage, type SaveOptions } from "./save.ts";

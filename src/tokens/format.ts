@@ -1,7 +1,8 @@
 import { packBits, packedLength, unpackBits } from "./bits.ts";
 import { crc32 } from "./crc32.ts";
 import { TokenFileError } from "./errors.ts";
-import { bitsPerIndex, type Grid, headerProblem, indicesProblem, type Tokens } from "./tokens.ts";
+import type { Grid } from "../quantizer/mod.ts";
+import { bitsPerIndex, headerProblem, indicesProblem, type Tokens } from "./tokens.ts";
 
 /** The version of the format that is written, and the newest that is read. */
 export const TOKEN_FORMAT_VERSION = 1;

@@ -9,4 +9,4 @@ export { TokenFileError } from "./errors.ts";
 export { readTokens, writeTokens } from "./file.ts";
 export { decodeTokens, encodeTokens, TOKEN_FORMAT_VERSION } from "./format.ts";
 export { tokensFromJson, type TokensJson, tokensToJson } from "./json.ts";
-export { type Grid, requireModel, type Size, type Tokens } from "./tokens.ts";
+export { requireModel, type Size, type Tokens } from "./tokens.ts";

@@ -1,12 +1,5 @@
+import type { Grid } from "../quantizer/mod.ts";
 import { TokenFileError } from "./errors.ts";
-
-/** Height and width of one scale's grid, in tokens. */
-export interface Grid {
-  /** Rows. */
-  readonly height: number;
-  /** Columns. */
-  readonly width: number;
-}
 
 /** Width and height of an image, in pixels. */
 export interface Size {

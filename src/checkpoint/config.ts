@@ -1,0 +1,44 @@
+import { CheckpointError } from "./errors.ts";
+
+/** A parsed config.json. */
+export type Config = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads a JSON object from a file.
+ *
+ * @throws {CheckpointError} where there is no such file or it holds no JSON object.
+ */
+export async function readConfig(path: string): Promise<Config> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (cause) {
+    const why = cause instanceof Deno.errors.NotFound
+      ? "there is no such file; name a folder that holds it beside the weights"
+      : `cannot be read: ${cause instanceof Error ? cause.message : cause}`;
+    throw new CheckpointError(path, why, { cause });
+  }
+  return parseConfig(text, path);
+}
+
+/** Parses a config.json's text; `file` is its name for messages. */
+export function parseConfig(text: string, file: string): Config {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new CheckpointError(file, `is no JSON: ${(cause as Error).message}`, { cause });
+  }
+  return configPart({ value }, "value", file);
+}
+
+/** An object inside a config. @throws {CheckpointError} where it is missing or no object. */
+export function configPart(config: Config, name: string, file: string): Config {
+  const part = config[name];
+  if (typeof part === "object" && part !== null && !Array.isArray(part)) return part as Config;
+  const what = name === "value" ? "the file's content" : `"${name}"`;
+  throw new CheckpointError(
+    file,
+    `${what} is ${JSON.stringify(part) ?? "missing"}, expected an object`,
+  );
+}

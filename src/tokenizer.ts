@@ -1,0 +1,255 @@
+import { loadTokenizer, type TokenizerFiles } from "./checkpoint/mod.ts";
+import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
+import { Gpu } from "./gpu/mod.ts";
+import { type CodaQuantizer, type Grid, gridsFor } from "./quantizer/mod.ts";
+import { fromArray, type Tensor } from "./tensor/mod.ts";
+import { requireModel, type Tokens } from "./tokens/mod.ts";
+import type { AutoencoderKL } from "./vae/mod.ts";
+
+/** How a tokenizer is loaded. */
+export interface LoadTokenizerOptions {
+  /** The device to use; without it the tokenizer makes one and disposes it with itself. */
+  gpu?: Gpu;
+}
+
+/** How tokens are decoded. */
+export interface DecodeOptions {
+  /** How many scales to use, coarse to fine; all that the tokens hold by default. */
+  scales?: number;
+}
+
+const BYTES_PER_FLOAT = 4;
+
+/**
+ * Turns images into discrete tokens and back: a continuous VAE with CODA's quantizer.
+ *
+ * The same image gives the same tokens alone and in any batch.
+ *
+ * @example
+ * ```ts
+ * import { Tokenizer } from "@coda/tokenizer";
+ *
+ * using tokenizer = await Tokenizer.load();
+ * const image = { width: 64, height: 48, data: new Uint8Array(64 * 48 * 3).fill(128) };
+ * const tokens = await tokenizer.encode(image);
+ * const again = await tokenizer.decode(tokens);
+ * console.assert(again.width === 64 && again.height === 48);
+ * ```
+ */
+export class Tokenizer implements Disposable {
+  /** The device it runs on. */
+  readonly gpu: Gpu;
+  /** The continuous autoencoder, LoRA fused. */
+  readonly vae: AutoencoderKL;
+  /** The quantizer. */
+  readonly quantizer: CodaQuantizer;
+  /** The hash of the weights by which token files know their model: 64 hexadecimal digits. */
+  readonly modelId: string;
+  #ownsGpu: boolean;
+
+  private constructor(
+    gpu: Gpu,
+    ownsGpu: boolean,
+    vae: AutoencoderKL,
+    quantizer: CodaQuantizer,
+    id: string,
+  ) {
+    this.gpu = gpu;
+    this.#ownsGpu = ownsGpu;
+    this.vae = vae;
+    this.quantizer = quantizer;
+    this.modelId = id;
+  }
+
+  /**
+   * Loads a tokenizer: from a folder with config.json and model.safetensors, as `coda adapt` writes
+   * it, from files already open, or, without an argument, the one that ships with the package.
+   *
+   * @throws {CheckpointError} where a tensor is missing or has another shape, naming file and tensor.
+   * @throws {TypeError} where config.json is no tokenizer's.
+   * @throws {NoAdapterError} where there is no GPU adapter.
+   */
+  static async load(
+    source?: string | TokenizerFiles,
+    options: LoadTokenizerOptions = {},
+  ): Promise<Tokenizer> {
+    const gpu = options.gpu ?? await Gpu.create();
+    try {
+      const { vae, quantizer, modelId } = await loadTokenizer(gpu, source);
+      return new Tokenizer(gpu, !options.gpu, vae, quantizer, modelId);
+    } catch (error) {
+      if (!options.gpu) gpu[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * The tokens of an image of any size and aspect ratio. Where a side is no multiple of the reduction,
+   * the image's edge is repeated up to the next one; the tokens remember the original size.
+   *
+   * @throws {RangeError} where the image is smaller than one latent position, or larger than the
+   * adapter can hold.
+   */
+  async encode(image: Image): Promise<Tokens> {
+    const [tokens] = await this.encodeBatch([image]);
+    return tokens;
+  }
+
+  /** The tokens of several images of one size, computed together. @throws {RangeError} for mixed sizes. */
+  async encodeBatch(images: readonly Image[]): Promise<Tokens[]> {
+    const { width, height } = this.#batchSize(images);
+    const padded = this.#paddedSize({ width, height });
+    const scales = await Promise.all(this.#recordEncode(images, padded));
+    const isPadded = padded.width !== width || padded.height !== height;
+    return images.map((_, n) => ({
+      width,
+      height,
+      ...(isPadded ? { decoded: padded } : {}),
+      codebookSize: this.quantizer.config.codebookSize,
+      modelId: this.modelId.slice(0, 32),
+      grids: this.#grids(padded),
+      indices: scales.map((all) => {
+        const count = all.length / images.length;
+        return all.slice(n * count, (n + 1) * count);
+      }),
+    }));
+  }
+
+  /**
+   * The image of tokens; with fewer scales a coarser one of the same size.
+   *
+   * @throws {TokenFileError} where another model made the tokens.
+   * @throws {RangeError} where `scales` is not between 1 and what the tokens hold.
+   */
+  async decode(tokens: Tokens, options: DecodeOptions = {}): Promise<Image> {
+    const scales = options.scales ?? tokens.grids.length;
+    this.#checkTokens(tokens, scales);
+    const padded = tokens.decoded ?? { width: tokens.width, height: tokens.height };
+    const values = await this.#recordDecode(tokens, padded, scales);
+    return crop(
+      floatToImage(values, padded.width, padded.height),
+      0,
+      0,
+      tokens.height,
+      tokens.width,
+    );
+  }
+
+  /** The image behind the continuous latent, undiscretized: the ceiling of what tokens can give. */
+  async reconstruct(image: Image): Promise<Image> {
+    const { width, height } = this.#batchSize([image]);
+    const padded = this.#paddedSize({ width, height });
+    const values = await this.#recordReconstruct(image, padded);
+    return crop(floatToImage(values, padded.width, padded.height), 0, 0, image.height, image.width);
+  }
+
+  /** Frees the weights, and the device where the tokenizer made it. */
+  [Symbol.dispose](): void {
+    this.vae[Symbol.dispose]();
+    this.quantizer[Symbol.dispose]();
+    if (this.#ownsGpu) this.gpu[Symbol.dispose]();
+  }
+
+  #recordEncode(images: readonly Image[], padded: Size): Promise<Uint32Array>[] {
+    using _scope = this.gpu.scope();
+    const { mean } = this.vae.encode(this.#upload(images, padded));
+    const indices = this.quantizer.encode(this.vae.scaleLatent(mean));
+    return indices.map((index) => index.readU32());
+  }
+
+  #recordDecode(tokens: Tokens, padded: Size, scales: number): Promise<Float32Array> {
+    using _scope = this.gpu.scope();
+    const indices = tokens.grids.slice(0, scales).map(({ height, width }, i) =>
+      fromArray(this.gpu, tokens.indices[i], [1, height, width])
+    );
+    const fHat = this.quantizer.decode(indices, this.#latentSize(padded));
+    return this.vae.decode(this.vae.unscaleLatent(fHat)).readF32();
+  }
+
+  #recordReconstruct(image: Image, padded: Size): Promise<Float32Array> {
+    using _scope = this.gpu.scope();
+    const { mean } = this.vae.encode(this.#upload([image], padded));
+    return this.vae.decode(mean).readF32();
+  }
+
+  #upload(images: readonly Image[], { width, height }: Size): Tensor {
+    const size = width * height * 3;
+    const values = new Float32Array(images.length * size);
+    images.forEach((image, n) =>
+      imageToFloat(padTo(image, { width, height }), values.subarray(n * size, (n + 1) * size))
+    );
+    return fromArray(this.gpu, values, [images.length, height, width, 3]);
+  }
+
+  #batchSize(images: readonly Image[]): Size {
+    if (images.length === 0) throw new RangeError("encode: there is no image");
+    const [{ width, height }] = images;
+    const other = images.find((image) => image.width !== width || image.height !== height);
+    if (other) {
+      throw new RangeError(
+        `encode: a batch holds ${width}×${height} and ${other.width}×${other.height}: ` +
+          "images of one batch have one size",
+      );
+    }
+    this.#checkSize({ width, height }, images.length);
+    return { width, height };
+  }
+
+  #checkSize({ width, height }: Size, count: number): void {
+    const f = this.vae.reduction;
+    if (width < f || height < f) {
+      throw new RangeError(
+        `an image of ${width}×${height} is smaller than one token, ${f}×${f} pixels: enlarge it`,
+      );
+    }
+    const limit = this.gpu.adapter.limits.maxStorageBufferBindingSize;
+    const perPixel = this.vae.config.channels[0] * BYTES_PER_FLOAT * count;
+    const padded = this.#paddedSize({ width, height });
+    if (padded.width * padded.height * perPixel > limit) {
+      const megapixels = (limit / perPixel / 1e6).toFixed(2);
+      throw new RangeError(
+        `an image of ${width}×${height} is too large for this adapter, which holds ` +
+          `${megapixels} megapixels of this model at once: shrink it`,
+      );
+    }
+  }
+
+  #paddedSize({ width, height }: Size): Size {
+    const up = (side: number) => Math.ceil(side / this.vae.reduction) * this.vae.reduction;
+    return { width: up(width), height: up(height) };
+  }
+
+  #latentSize({ width, height }: Size): Grid {
+    return { width: width / this.vae.reduction, height: height / this.vae.reduction };
+  }
+
+  #grids(padded: Size): Grid[] {
+    const { height, width } = this.#latentSize(padded);
+    return gridsFor(this.quantizer.config.patchSizes, height, width);
+  }
+
+  #checkTokens(tokens: Tokens, scales: number): void {
+    requireModel(tokens, this.modelId);
+    if (!Number.isInteger(scales) || scales < 1 || scales > tokens.grids.length) {
+      throw new RangeError(
+        `decode: ${scales} scales of tokens that hold 1 to ${tokens.grids.length}`,
+      );
+    }
+    const padded = this.#paddedSize(tokens);
+    this.#checkSize(tokens, 1);
+    const grids = this.#grids(padded);
+    const fits = tokens.grids.every(({ height, width }, i) =>
+      height === grids[i]?.height && width === grids[i]?.width
+    );
+    if (!fits) {
+      throw new RangeError(
+        `decode: the tokens' grids are not those of a ${tokens.width}×${tokens.height} image`,
+      );
+    }
+  }
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
