@@ -22,6 +22,777 @@ fn add(
   }
 }
 `,
+  binary: `// Functions of two numbers, with broadcasting.
+//
+// A thread makes four consecutive elements of the output. Buffers are whole multiples of 256 bytes,
+// so the last quad of any tensor exists; what lies in it beyond the tensor is never read back.
+
+override OP: u32 = 0u;
+override RANK: u32 = 6u; // axes of the walk, from the innermost (d0) outwards
+override A_REPEATS: bool = false; // operand a has stride 0 along the innermost axis
+override B_REPEATS: bool = false;
+
+const ADD = 0u;
+const SUB = 1u;
+const MUL = 2u;
+const DIV = 3u;
+const MAXIMUM = 4u;
+const MINIMUM = 5u;
+const GREATER = 6u; // 1 where a > b, 0.5 where they are equal: how a maximum's gradient is shared
+const EQUAL = 7u;
+
+// d: the output's axes; a, b: the operands' strides, in elements.
+struct Params {
+  quads: u32,
+  d0: u32, d1: u32, d2: u32, d3: u32, d4: u32, d5: u32,
+  a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
+  b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read> a_quads: array<vec4f>;
+@group(0) @binding(4) var<storage, read> b_quads: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+
+// Comparisons are written so that NaN stays NaN.
+fn combine(p: vec4f, q: vec4f) -> vec4f {
+  let zero = vec4f(0.0);
+  let one = vec4f(1.0);
+  switch OP {
+    case ADD: { return p + q; }
+    case SUB: { return p - q; }
+    case MUL: { return p * q; }
+    case DIV: { return p / q; }
+    case MAXIMUM: { return select(q, p, (p > q) | (p != p)); }
+    case MINIMUM: { return select(q, p, (p < q) | (p != p)); }
+    case GREATER: { return select(select(zero, vec4f(0.5), p == q), one, p > q); }
+    default: { return select(zero, one, p == q); }
+  }
+}
+
+// The operands' offsets of output element i.
+fn offsets(i: u32) -> vec2u {
+  var rest = i;
+  var at = vec2u(0u);
+  if (RANK > 1u) {
+    let next = rest / params.d0;
+    at += (rest - next * params.d0) * vec2u(params.a0, params.b0);
+    rest = next;
+  } else {
+    at += rest * vec2u(params.a0, params.b0);
+  }
+  if (RANK > 2u) {
+    let next = rest / params.d1;
+    at += (rest - next * params.d1) * vec2u(params.a1, params.b1);
+    rest = next;
+  } else if (RANK == 2u) {
+    at += rest * vec2u(params.a1, params.b1);
+  }
+  if (RANK > 3u) {
+    let next = rest / params.d2;
+    at += (rest - next * params.d2) * vec2u(params.a2, params.b2);
+    rest = next;
+  } else if (RANK == 3u) {
+    at += rest * vec2u(params.a2, params.b2);
+  }
+  if (RANK > 4u) {
+    let next = rest / params.d3;
+    at += (rest - next * params.d3) * vec2u(params.a3, params.b3);
+    rest = next;
+  } else if (RANK == 4u) {
+    at += rest * vec2u(params.a3, params.b3);
+  }
+  if (RANK > 5u) {
+    let next = rest / params.d4;
+    at += (rest - next * params.d4) * vec2u(params.a4, params.b4);
+    at += next * vec2u(params.a5, params.b5);
+  } else if (RANK == 5u) {
+    at += rest * vec2u(params.a4, params.b4);
+  }
+  return at;
+}
+
+// Both operands have the output's shape.
+@compute @workgroup_size(64)
+fn same(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.quads) {
+    y[i] = combine(a_quads[i], b_quads[i]);
+  }
+}
+
+// The innermost axis is a multiple of four long: a quad lies in one row of every operand, where it is
+// either contiguous or one number.
+@compute @workgroup_size(64)
+fn rows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.quads) {
+    let at = offsets(4u * i);
+    var p = a_quads[at.x / 4u];
+    var q = b_quads[at.y / 4u];
+    if (A_REPEATS) {
+      p = vec4f(p[at.x % 4u]);
+    }
+    if (B_REPEATS) {
+      q = vec4f(q[at.y % 4u]);
+    }
+    y[i] = combine(p, q);
+  }
+}
+
+@compute @workgroup_size(64)
+fn elements(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.quads) {
+    let at0 = offsets(4u * i);
+    let at1 = offsets(4u * i + 1u);
+    let at2 = offsets(4u * i + 2u);
+    let at3 = offsets(4u * i + 3u);
+    y[i] = combine(
+      vec4f(a[at0.x], a[at1.x], a[at2.x], a[at3.x]),
+      vec4f(b[at0.y], b[at1.y], b[at2.y], b[at3.y]),
+    );
+  }
+}
+`,
+  column_sums: `// Sums of two arrays [batches, rows, columns] over their rows, in fixed order.
+// LANES threads share a column; each adds every LANES-th row, then a tree joins them.
+
+struct Params { batches: u32, rows: u32, columns: u32 }
+
+override GROUP: u32 = 8u;
+override LANES: u32 = 1u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> a_sums: array<f32>;
+@group(0) @binding(4) var<storage, read_write> b_sums: array<f32>;
+
+var<workgroup> part: array<vec2f, GROUP>;
+
+@compute @workgroup_size(GROUP)
+fn sum(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let width = GROUP / LANES;
+  let lane = index / width;
+  let found = (group.y * groups.x + group.x) * width + index % width;
+  let total = params.batches * params.columns;
+  let i = min(found, total - 1u);
+  let first = (i / params.columns) * params.rows * params.columns + i % params.columns;
+  var sums = vec2f();
+  for (var row = lane; row < params.rows; row += LANES) {
+    let at = first + row * params.columns;
+    sums += vec2f(a[at], b[at]);
+  }
+  part[index] = sums;
+  workgroupBarrier();
+  for (var half = LANES / 2u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      part[index] += part[index + half * width];
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u && found < total) {
+    a_sums[i] = part[index].x;
+    b_sums[i] = part[index].y;
+  }
+}
+`,
+  conv2d: `// y = x * w + bias: cross-correlation of NHWC images with weights [kH, kW, cin, cout].
+//
+// x is read as if it had dilation - 1 zeros between neighbours: a gradient with respect to the input
+// of a strided convolution is a convolution of the dilated dy with the flipped weights.
+// cin and cout are multiples of 4; the host pads where they are not. Each output element is one chain
+// of fused multiply-adds over ky, kx, cin, in that order, whatever its place in a tile.
+
+struct Params {
+  batch: u32,
+  height: u32,
+  width: u32,
+  cin: u32,
+  outHeight: u32,
+  outWidth: u32,
+  cout: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+  dilation: u32, // where not 1, stride is 1
+  top: i32,
+  left: i32,
+  // top and left modulo dilation, from 0 to dilation - 1
+  topPhase: u32,
+  leftPhase: u32,
+}
+
+override HAS_BIAS: bool = false;
+override NARROW: bool = false; // cout is 4
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> w: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+
+fn store(pixel: u32, quad: u32, value: vec4f) {
+  var sum = value;
+  if (HAS_BIAS) {
+    sum = sum + bias[quad];
+  }
+  y[pixel * (params.cout / 4u) + quad] = sum;
+}
+
+// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for adapters whose loads
+// are slow and whose workgroup memory is no faster than other memory (software rasterizers).
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f, s4: vec4f, s5: vec4f, s6: vec4f, s7: vec4f,
+}
+
+fn step(t: ptr<function, Tile>, top: vec4f, low: vec4f, left: vec4f, right: vec4f) {
+  (*t).r0 = fma(vec4f(top.x), left, (*t).r0);
+  (*t).r1 = fma(vec4f(top.y), left, (*t).r1);
+  (*t).r2 = fma(vec4f(top.z), left, (*t).r2);
+  (*t).r3 = fma(vec4f(top.w), left, (*t).r3);
+  (*t).r4 = fma(vec4f(low.x), left, (*t).r4);
+  (*t).r5 = fma(vec4f(low.y), left, (*t).r5);
+  (*t).r6 = fma(vec4f(low.z), left, (*t).r6);
+  (*t).r7 = fma(vec4f(low.w), left, (*t).r7);
+  if (!NARROW) {
+    (*t).s0 = fma(vec4f(top.x), right, (*t).s0);
+    (*t).s1 = fma(vec4f(top.y), right, (*t).s1);
+    (*t).s2 = fma(vec4f(top.z), right, (*t).s2);
+    (*t).s3 = fma(vec4f(top.w), right, (*t).s3);
+    (*t).s4 = fma(vec4f(low.x), right, (*t).s4);
+    (*t).s5 = fma(vec4f(low.y), right, (*t).s5);
+    (*t).s6 = fma(vec4f(low.z), right, (*t).s6);
+    (*t).s7 = fma(vec4f(low.w), right, (*t).s7);
+  }
+}
+
+// The pixels of a tile lie \`dilation\` apart, so that the same taps reach all of them.
+struct Row {
+  pixel: u32, // of the first output pixel, within the batch
+  distance: u32, // from one to the next
+  count: u32, // how many of the 8 exist
+}
+
+fn storeRow(
+  row: Row,
+  quad: u32,
+  v0: vec4f,
+  v1: vec4f,
+  v2: vec4f,
+  v3: vec4f,
+  v4: vec4f,
+  v5: vec4f,
+  v6: vec4f,
+  v7: vec4f,
+) {
+  store(row.pixel, quad, v0);
+  if (row.count > 1u) {
+    store(row.pixel + row.distance, quad, v1);
+  }
+  if (row.count > 2u) {
+    store(row.pixel + 2u * row.distance, quad, v2);
+  }
+  if (row.count > 3u) {
+    store(row.pixel + 3u * row.distance, quad, v3);
+  }
+  if (row.count > 4u) {
+    store(row.pixel + 4u * row.distance, quad, v4);
+  }
+  if (row.count > 5u) {
+    store(row.pixel + 5u * row.distance, quad, v5);
+  }
+  if (row.count > 6u) {
+    store(row.pixel + 6u * row.distance, quad, v6);
+  }
+  if (row.count > 7u) {
+    store(row.pixel + 7u * row.distance, quad, v7);
+  }
+}
+
+fn inside(position: i32, extent: u32) -> bool {
+  return position >= 0 && position < i32(extent);
+}
+
+override GROUP: u32 = 16u;
+
+@compute @workgroup_size(GROUP)
+fn registers(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let cin = params.cin / 4u;
+  let cout = params.cout / 4u;
+  let dilation = params.dilation;
+  let stride = i32(params.stride);
+  // Which channels, which columns, which row of which image.
+  let across = (cout + 1u) / 2u;
+  let tiles = (params.outWidth + 8u * dilation - 1u) / (8u * dilation);
+  let id = (group.y * groups.x + group.x) * GROUP + lane;
+  let quad = id % across * 2u;
+  let phase = id / across % dilation;
+  let ox = id / (across * dilation) % tiles * 8u * dilation + phase;
+  let line = id / (across * dilation * tiles);
+  let image = line / params.outHeight;
+  let oy = line % params.outHeight;
+  if (image >= params.batch || ox >= params.outWidth) {
+    return;
+  }
+  let lastQuad = min(quad + 1u, cout - 1u);
+  var t = Tile();
+  let firstKy = (params.topPhase + dilation - oy % dilation) % dilation;
+  let firstKx = (params.leftPhase + dilation - phase) % dilation;
+  for (var ky = firstKy; ky < params.kernelHeight; ky = ky + dilation) {
+    let iy = (i32(oy * params.stride + ky) - params.top) / i32(dilation);
+    if (!inside(iy, params.height)) {
+      continue;
+    }
+    let start = (image * params.height + u32(iy)) * params.width;
+    for (var kx = firstKx; kx < params.kernelWidth; kx = kx + dilation) {
+      let ix = (i32(ox * params.stride + kx) - params.left) / i32(dilation);
+      let in0 = inside(ix, params.width);
+      let in1 = inside(ix + stride, params.width);
+      let in2 = inside(ix + 2 * stride, params.width);
+      let in3 = inside(ix + 3 * stride, params.width);
+      let in4 = inside(ix + 4 * stride, params.width);
+      let in5 = inside(ix + 5 * stride, params.width);
+      let in6 = inside(ix + 6 * stride, params.width);
+      let in7 = inside(ix + 7 * stride, params.width);
+      let p0 = (start + select(0u, u32(ix), in0)) * cin;
+      let p1 = (start + select(0u, u32(ix + stride), in1)) * cin;
+      let p2 = (start + select(0u, u32(ix + 2 * stride), in2)) * cin;
+      let p3 = (start + select(0u, u32(ix + 3 * stride), in3)) * cin;
+      let p4 = (start + select(0u, u32(ix + 4 * stride), in4)) * cin;
+      let p5 = (start + select(0u, u32(ix + 5 * stride), in5)) * cin;
+      let p6 = (start + select(0u, u32(ix + 6 * stride), in6)) * cin;
+      let p7 = (start + select(0u, u32(ix + 7 * stride), in7)) * cin;
+      let tap = (ky * params.kernelWidth + kx) * params.cin * cout;
+      for (var c = 0u; c < cin; c = c + 1u) {
+        let zero = vec4f();
+        let top = transpose(mat4x4f(
+          select(zero, x[p0 + c], in0),
+          select(zero, x[p1 + c], in1),
+          select(zero, x[p2 + c], in2),
+          select(zero, x[p3 + c], in3),
+        ));
+        let low = transpose(mat4x4f(
+          select(zero, x[p4 + c], in4),
+          select(zero, x[p5 + c], in5),
+          select(zero, x[p6 + c], in6),
+          select(zero, x[p7 + c], in7),
+        ));
+        let place = tap + c * params.cout + quad;
+        let other = tap + c * params.cout + lastQuad;
+        step(&t, top[0], low[0], w[place], w[other]);
+        step(&t, top[1], low[1], w[place + cout], w[other + cout]);
+        step(&t, top[2], low[2], w[place + 2u * cout], w[other + 2u * cout]);
+        step(&t, top[3], low[3], w[place + 3u * cout], w[other + 3u * cout]);
+      }
+    }
+  }
+  let row = Row(
+    line * params.outWidth + ox,
+    dilation,
+    (params.outWidth - ox + dilation - 1u) / dilation,
+  );
+  storeRow(row, quad, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
+  if (!NARROW && quad + 1u < cout) {
+    storeRow(row, quad + 1u, t.s0, t.s1, t.s2, t.s3, t.s4, t.s5, t.s6, t.s7);
+  }
+}
+
+// ---- 256 invocations share a tile of 64 pixels by 64 channels, 16 steps of (ky, kx, cin) at a time,
+// in workgroup memory; each computes 4 by 4: for real GPUs.
+
+const ROWS: u32 = 68u; // 64 and padding against bank conflicts
+
+var<workgroup> tileOfX: array<f32, 16 * ROWS>; // [16 steps, 64 pixels]
+var<workgroup> tileOfW: array<vec4f, 16 * 16>; // [16 steps, 64 channels / 4]
+
+// 4 channels of x under one tap of one output pixel; zero in the padding and between dilated pixels.
+fn sample(pixel: u32, step: u32) -> vec4f {
+  let cin = params.cin / 4u;
+  let tap = step / cin;
+  let ky = tap / params.kernelWidth;
+  let kx = tap % params.kernelWidth;
+  let image = pixel / (params.outHeight * params.outWidth);
+  let oy = pixel / params.outWidth % params.outHeight;
+  let ox = pixel % params.outWidth;
+  let dilation = i32(params.dilation);
+  let sy = i32(oy * params.stride + ky) - params.top;
+  let sx = i32(ox * params.stride + kx) - params.left;
+  if (image >= params.batch || ky >= params.kernelHeight || sy < 0 || sx < 0 ||
+    sy % dilation != 0 || sx % dilation != 0 || sy / dilation >= i32(params.height) ||
+    sx / dilation >= i32(params.width)) {
+    return vec4f();
+  }
+  let row = image * params.height + u32(sy / dilation);
+  return x[(row * params.width + u32(sx / dilation)) * cin + step % cin];
+}
+
+@compute @workgroup_size(256)
+fn tiled(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let cout = params.cout / 4u;
+  let across = (cout + 15u) / 16u;
+  let pixels = params.batch * params.outHeight * params.outWidth;
+  let id = group.y * groups.x + group.x;
+  let column = id % across * 16u;
+  let first = id / across * 64u;
+  if (first >= pixels) {
+    return;
+  }
+  let steps = params.kernelHeight * params.kernelWidth * params.cin;
+  let tx = lane % 16u;
+  let ty = lane / 16u;
+  var c0 = vec4f();
+  var c1 = vec4f();
+  var c2 = vec4f();
+  var c3 = vec4f();
+  for (var k = 0u; k < steps; k = k + 16u) {
+    let value = sample(first + lane / 4u, k / 4u + lane % 4u);
+    let at = lane % 4u * 4u * ROWS + lane / 4u;
+    tileOfX[at] = value.x;
+    tileOfX[at + ROWS] = value.y;
+    tileOfX[at + 2u * ROWS] = value.z;
+    tileOfX[at + 3u * ROWS] = value.w;
+    let place = min(k + ty, steps - 1u) * cout + min(column + tx, cout - 1u);
+    tileOfW[lane] = select(vec4f(), w[place], k + ty < steps);
+    workgroupBarrier();
+    for (var i = 0u; i < 16u; i = i + 1u) {
+      let right = tileOfW[i * 16u + tx];
+      let left = i * ROWS + ty * 4u;
+      c0 = fma(vec4f(tileOfX[left]), right, c0);
+      c1 = fma(vec4f(tileOfX[left + 1u]), right, c1);
+      c2 = fma(vec4f(tileOfX[left + 2u]), right, c2);
+      c3 = fma(vec4f(tileOfX[left + 3u]), right, c3);
+    }
+    workgroupBarrier();
+  }
+  let quad = column + tx;
+  if (quad >= cout) {
+    return;
+  }
+  let pixel = first + ty * 4u;
+  if (pixel < pixels) {
+    store(pixel, quad, c0);
+  }
+  if (pixel + 1u < pixels) {
+    store(pixel + 1u, quad, c1);
+  }
+  if (pixel + 2u < pixels) {
+    store(pixel + 2u, quad, c2);
+  }
+  if (pixel + 3u < pixels) {
+    store(pixel + 3u, quad, c3);
+  }
+}
+`,
+  conv2d_grad: `// The weight gradient of a convolution, and the weights of its input gradient.
+//
+// dw[ky, kx, i, o] = sum over output pixels of x[pixel under the tap, i] dy[pixel, o].
+// cin and cout are multiples of 4. The output rows of all images are cut into \`splits\` parts of
+// \`chunk\` rows; each part writes its own sum, in a fixed order, and they are added afterwards.
+
+struct Params {
+  batch: u32,
+  height: u32,
+  width: u32,
+  cin: u32,
+  outHeight: u32,
+  outWidth: u32,
+  cout: u32,
+  kernelHeight: u32,
+  kernelWidth: u32,
+  stride: u32,
+  top: u32,
+  left: u32,
+  splits: u32,
+  chunk: u32,
+}
+
+override NARROW: bool = false; // cout is 4
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> sums: array<vec4f>;
+
+// One invocation computes 8 input channels by 8 output channels of one tap, in registers.
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f, s4: vec4f, s5: vec4f, s6: vec4f, s7: vec4f,
+}
+
+fn step(t: ptr<function, Tile>, top: vec4f, low: vec4f, left: vec4f, right: vec4f) {
+  (*t).r0 = fma(vec4f(top.x), left, (*t).r0);
+  (*t).r1 = fma(vec4f(top.y), left, (*t).r1);
+  (*t).r2 = fma(vec4f(top.z), left, (*t).r2);
+  (*t).r3 = fma(vec4f(top.w), left, (*t).r3);
+  (*t).r4 = fma(vec4f(low.x), left, (*t).r4);
+  (*t).r5 = fma(vec4f(low.y), left, (*t).r5);
+  (*t).r6 = fma(vec4f(low.z), left, (*t).r6);
+  (*t).r7 = fma(vec4f(low.w), left, (*t).r7);
+  if (!NARROW) {
+    (*t).s0 = fma(vec4f(top.x), right, (*t).s0);
+    (*t).s1 = fma(vec4f(top.y), right, (*t).s1);
+    (*t).s2 = fma(vec4f(top.z), right, (*t).s2);
+    (*t).s3 = fma(vec4f(top.w), right, (*t).s3);
+    (*t).s4 = fma(vec4f(low.x), right, (*t).s4);
+    (*t).s5 = fma(vec4f(low.y), right, (*t).s5);
+    (*t).s6 = fma(vec4f(low.z), right, (*t).s6);
+    (*t).s7 = fma(vec4f(low.w), right, (*t).s7);
+  }
+}
+
+fn store(row: u32, quad: u32, value: vec4f) {
+  sums[row * (params.cout / 4u) + quad] = value;
+}
+
+// The output columns \`begin\` up to \`end\` whose tap lies inside the image.
+fn reach(kx: u32) -> vec2u {
+  let ahead = params.left + params.stride - 1u;
+  let begin = select(0u, (ahead - kx) / params.stride, ahead > kx);
+  let right = params.width + params.left;
+  let end = select(0u, (right - kx - 1u) / params.stride + 1u, right > kx);
+  return vec2u(begin, min(end, params.outWidth));
+}
+
+// Adds what column \`ox\` contributes: nothing where it is \`end\` or later.
+fn add(
+  t: ptr<function, Tile>,
+  source: u32,
+  sink: u32,
+  ox: u32,
+  end: u32,
+  channel: u32,
+  lastChannel: u32,
+  quad: u32,
+  lastQuad: u32,
+) {
+  let column = min(ox, end - 1u);
+  let sourcePlace = (source + column * params.stride) * (params.cin / 4u);
+  let sinkPlace = (sink + column) * (params.cout / 4u);
+  step(
+    t,
+    select(vec4f(), x[sourcePlace + channel], ox < end),
+    select(vec4f(), x[sourcePlace + lastChannel], ox < end),
+    dy[sinkPlace + quad],
+    dy[sinkPlace + lastQuad],
+  );
+}
+
+override GROUP: u32 = 16u;
+
+@compute @workgroup_size(GROUP)
+fn weights(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let cin = params.cin / 4u;
+  let cout = params.cout / 4u;
+  let across = (cout + 1u) / 2u;
+  let down = (cin + 1u) / 2u;
+  let taps = params.kernelHeight * params.kernelWidth;
+  let id = (group.y * groups.x + group.x) * GROUP + lane;
+  let quad = id % across * 2u;
+  let channel = id / across % down * 2u;
+  let tap = id / (across * down) % taps;
+  let split = id / (across * down * taps);
+  if (split >= params.splits) {
+    return;
+  }
+  let ky = tap / params.kernelWidth;
+  let kx = tap % params.kernelWidth;
+  let lastQuad = min(quad + 1u, cout - 1u);
+  let lastChannel = min(channel + 1u, cin - 1u);
+  let columns = reach(kx);
+  let lines = min((split + 1u) * params.chunk, params.batch * params.outHeight);
+  var t = Tile();
+  for (var line = split * params.chunk; line < lines; line = line + 1u) {
+    let sy = line % params.outHeight * params.stride + ky;
+    if (sy < params.top || sy >= params.top + params.height) {
+      continue;
+    }
+    let source = (line / params.outHeight * params.height + sy - params.top) * params.width + kx -
+      params.left;
+    let sink = line * params.outWidth;
+    for (var ox = columns.x; ox < columns.y; ox = ox + 4u) {
+      add(&t, source, sink, ox, columns.y, channel, lastChannel, quad, lastQuad);
+      add(&t, source, sink, ox + 1u, columns.y, channel, lastChannel, quad, lastQuad);
+      add(&t, source, sink, ox + 2u, columns.y, channel, lastChannel, quad, lastQuad);
+      add(&t, source, sink, ox + 3u, columns.y, channel, lastChannel, quad, lastQuad);
+    }
+  }
+  let row = (split * taps + tap) * params.cin + channel * 4u;
+  store(row, quad, t.r0);
+  store(row + 1u, quad, t.r1);
+  store(row + 2u, quad, t.r2);
+  store(row + 3u, quad, t.r3);
+  if (channel + 1u < cin) {
+    store(row + 4u, quad, t.r4);
+    store(row + 5u, quad, t.r5);
+    store(row + 6u, quad, t.r6);
+    store(row + 7u, quad, t.r7);
+  }
+  if (!NARROW && quad + 1u < cout) {
+    store(row, quad + 1u, t.s0);
+    store(row + 1u, quad + 1u, t.s1);
+    store(row + 2u, quad + 1u, t.s2);
+    store(row + 3u, quad + 1u, t.s3);
+    if (channel + 1u < cin) {
+      store(row + 4u, quad + 1u, t.s4);
+      store(row + 5u, quad + 1u, t.s5);
+      store(row + 6u, quad + 1u, t.s6);
+      store(row + 7u, quad + 1u, t.s7);
+    }
+  }
+}
+`,
+  copy: `// Strided copies. Elements are moved as u32, so that floats and integers keep their bits.
+//
+// \`read\` walks the output and reads from strided places, \`write\` walks the input and writes to them;
+// the entries on quads do the same where quads of four elements stay together.
+
+override RANK: u32 = 6u; // axes of the walk, from the innermost (d0) outwards
+
+// d: the walked axes; s: strides on the other side; base: the offset there of the walk's beginning.
+// The entries on quads count all of them in quads.
+struct Params {
+  size: u32,
+  base: u32,
+  d0: u32, d1: u32, d2: u32, d3: u32, d4: u32, d5: u32,
+  s0: u32, s1: u32, s2: u32, s3: u32, s4: u32, s5: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+@group(0) @binding(3) var<storage, read> x_quads: array<vec4u>;
+@group(0) @binding(4) var<storage, read_write> y_quads: array<vec4u>;
+
+fn offset(i: u32) -> u32 {
+  var rest = i;
+  var at = params.base;
+  if (RANK > 1u) {
+    let next = rest / params.d0;
+    at += (rest - next * params.d0) * params.s0;
+    rest = next;
+  } else {
+    at += rest * params.s0;
+  }
+  if (RANK > 2u) {
+    let next = rest / params.d1;
+    at += (rest - next * params.d1) * params.s1;
+    rest = next;
+  } else if (RANK == 2u) {
+    at += rest * params.s1;
+  }
+  if (RANK > 3u) {
+    let next = rest / params.d2;
+    at += (rest - next * params.d2) * params.s2;
+    rest = next;
+  } else if (RANK == 3u) {
+    at += rest * params.s2;
+  }
+  if (RANK > 4u) {
+    let next = rest / params.d3;
+    at += (rest - next * params.d3) * params.s3;
+    rest = next;
+  } else if (RANK == 4u) {
+    at += rest * params.s3;
+  }
+  if (RANK > 5u) {
+    let next = rest / params.d4;
+    at += (rest - next * params.d4) * params.s4;
+    at += next * params.s5;
+  } else if (RANK == 5u) {
+    at += rest * params.s4;
+  }
+  return at;
+}
+
+// Four outputs a thread: the last quad of any tensor exists, since buffers are multiples of 256 bytes.
+@compute @workgroup_size(64)
+fn read(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (4u * i < params.size) {
+    y_quads[i] = vec4u(
+      x[offset(4u * i)],
+      x[offset(4u * i + 1u)],
+      x[offset(4u * i + 2u)],
+      x[offset(4u * i + 3u)],
+    );
+  }
+}
+
+@compute @workgroup_size(64)
+fn read_quads(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.size) {
+    y_quads[i] = x_quads[offset(i)];
+  }
+}
+
+@compute @workgroup_size(64)
+fn write(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.size) {
+    y[offset(i)] = x[i];
+  }
+}
+
+@compute @workgroup_size(64)
+fn write_quads(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.size) {
+    y_quads[offset(i)] = x_quads[i];
+  }
+}
+`,
   fill: `// Sets every element to one value.
 
 struct Params { size: u32, value: f32 }
@@ -41,9 +812,992 @@ fn fill(
   }
 }
 `,
+  fit: `// Copies matrices into others with more or fewer rows and columns: zeros where the source has none.
+// With \`flip\`, a stack of matrices is read from the last to the first and each one transposed.
+
+struct Params {
+  count: u32,
+  rows: u32,
+  columns: u32,
+  toRows: u32,
+  toColumns: u32,
+  flip: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn fit(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let area = params.toRows * params.toColumns;
+  if (i >= params.count * area) {
+    return;
+  }
+  let down = i / params.toColumns % params.toRows;
+  let across = i % params.toColumns;
+  let isFlipped = params.flip == 1u;
+  let matrix = select(i / area, params.count - 1u - i / area, isFlipped);
+  let row = select(down, across, isFlipped);
+  let column = select(across, down, isFlipped);
+  var value = 0.0;
+  if (row < params.rows && column < params.columns) {
+    value = x[(matrix * params.rows + row) * params.columns + column];
+  }
+  y[i] = value;
+}
+`,
+  group_norm: `// Group normalisation over [images, pixels, channels], optionally followed by SiLU.
+//
+// Statistics come in two steps. \`moments\` gives each channel of each chunk of pixels its mean and its
+// sum of squared deviations, shifted by the chunk's first value, so that a large mean costs no digits
+// (for n values the relative error of the second is at most about n times that of one float).
+// \`statistics\` joins them per group around the group's mean (Chan, Golub & LeVeque 1979). Chunks
+// depend on the shape of one image only.
+
+struct Params {
+  images: u32,
+  pixels: u32,
+  channels: u32,
+  groups: u32,
+  chunk: u32, // pixels a chunk
+  chunks: u32,
+  strip: u32, // pixels a thread of the elementwise entries
+  strips: u32,
+  eps: f32,
+}
+
+override SILU: bool = false;
+override GROUP: u32 = 64u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> gamma: array<f32>;
+@group(0) @binding(3) var<storage, read> beta: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<f32>;
+@group(0) @binding(5) var<storage, read> mean: array<f32>; // [images, groups]
+@group(0) @binding(6) var<storage, read> variance: array<f32>;
+@group(0) @binding(7) var<storage, read> chunk_means: array<f32>; // [images, chunks, channels]
+@group(0) @binding(8) var<storage, read> chunk_squares: array<f32>;
+@group(0) @binding(9) var<storage, read> sums: array<f32>; // [images, channels]: Σ dz
+@group(0) @binding(10) var<storage, read> products: array<f32>; // Σ dz·x̂
+@group(0) @binding(11) var<storage, read> terms: array<f32>; // [images, groups, 2]
+@group(0) @binding(12) var<storage, read_write> output: array<f32>;
+@group(0) @binding(13) var<storage, read_write> mean_out: array<f32>;
+@group(0) @binding(14) var<storage, read_write> variance_out: array<f32>;
+@group(0) @binding(15) var<storage, read_write> first_out: array<f32>;
+@group(0) @binding(16) var<storage, read_write> second_out: array<f32>;
+@group(0) @binding(17) var<storage, read_write> terms_out: array<f32>;
+
+struct Span { image: u32, channel: u32, first: u32, count: u32 }
+
+// The part of a channel that thread \`i\` works on: pixels split into \`parts\` of \`length\`.
+fn span(i: u32, length: u32, parts: u32) -> Span {
+  let channel = i % params.channels;
+  let part = (i / params.channels) % parts;
+  let image = i / (params.channels * parts);
+  let pixel = part * length;
+  let first = (image * params.pixels + pixel) * params.channels + channel;
+  return Span(image, channel, first, min(length, params.pixels - pixel));
+}
+
+fn group_of(s: Span) -> u32 {
+  return s.image * params.groups + s.channel / (params.channels / params.groups);
+}
+
+@compute @workgroup_size(64)
+fn moments(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.chunks * params.channels) {
+    return;
+  }
+  let s = span(i, params.chunk, params.chunks);
+  let step = params.channels;
+  let shift = input[s.first];
+  var total = 0.0;
+  var squares = 0.0;
+  var at = s.first;
+  for (var n = s.count / 4u; n > 0u; n--) {
+    let a = input[at] - shift;
+    let b = input[at + step] - shift;
+    let c = input[at + 2u * step] - shift;
+    let d = input[at + 3u * step] - shift;
+    total += (a + b) + (c + d);
+    squares += (a * a + b * b) + (c * c + d * d);
+    at += 4u * step;
+  }
+  for (var n = s.count % 4u; n > 0u; n--) {
+    let a = input[at] - shift;
+    total += a;
+    squares += a * a;
+    at += step;
+  }
+  let average = total / f32(s.count);
+  first_out[i] = shift + average;
+  second_out[i] = max(squares - total * average, 0.0);
+}
+
+var<workgroup> part: array<f32, GROUP>;
+
+// The sum over the workgroup, in the order of a binary tree.
+fn total_of(value: f32, lane: u32) -> f32 {
+  part[lane] = value;
+  workgroupBarrier();
+  for (var half = GROUP / 2u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      part[lane] += part[lane + half];
+    }
+    workgroupBarrier();
+  }
+  let total = part[0];
+  workgroupBarrier();
+  return total;
+}
+
+struct Item { index: u32, count: f32 }
+
+// Chunk and channel number \`i\` of a group: where its moments are, and of how many values.
+fn item(i: u32, group: u32) -> Item {
+  let width = params.channels / params.groups;
+  let chunk = i / width;
+  let image = group / params.groups;
+  let channel = (group % params.groups) * width + i % width;
+  let index = (image * params.chunks + chunk) * params.channels + channel;
+  return Item(index, f32(min(params.chunk, params.pixels - chunk * params.chunk)));
+}
+
+@compute @workgroup_size(GROUP)
+fn statistics(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let g = min(group.y * groups.x + group.x, params.images * params.groups - 1u);
+  let width = params.channels / params.groups;
+  let items = width * params.chunks;
+  let size = f32(width) * f32(params.pixels);
+  let shift = chunk_means[item(0u, g).index];
+  var first = 0.0;
+  for (var i = lane; i < items; i += GROUP) {
+    let it = item(i, g);
+    first += it.count * (chunk_means[it.index] - shift);
+  }
+  let average = shift + total_of(first, lane) / size;
+  var second = 0.0;
+  for (var i = lane; i < items; i += GROUP) {
+    let it = item(i, g);
+    let off = chunk_means[it.index] - average;
+    second += chunk_squares[it.index] + it.count * off * off;
+  }
+  let deviation = total_of(second, lane) / size;
+  if (lane == 0u) {
+    mean_out[g] = average;
+    variance_out[g] = deviation;
+  }
+}
+
+// 1 / (1 + e^-z) without overflow.
+fn sigmoid(z: f32) -> f32 {
+  let e = exp(-abs(z));
+  return select(e, 1.0, z >= 0.0) / (1.0 + e);
+}
+
+fn activate(z: f32) -> f32 {
+  if (SILU) {
+    return z * sigmoid(z);
+  }
+  return z;
+}
+
+// The cotangent of the pre-activation z, from that of the output.
+fn before_activation(z: f32, cotangent: f32) -> f32 {
+  if (SILU) {
+    let s = sigmoid(z);
+    return cotangent * s * (1.0 + z * (1.0 - s));
+  }
+  return cotangent;
+}
+
+@compute @workgroup_size(64)
+fn apply(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.strips * params.channels) {
+    return;
+  }
+  let s = span(i, params.strip, params.strips);
+  let g = group_of(s);
+  let average = mean[g];
+  let scale = gamma[s.channel] * inverseSqrt(variance[g] + params.eps);
+  let bias = beta[s.channel];
+  let step = params.channels;
+  var at = s.first;
+  for (var n = s.count / 4u; n > 0u; n--) {
+    let a = input[at];
+    let b = input[at + step];
+    let c = input[at + 2u * step];
+    let d = input[at + 3u * step];
+    output[at] = activate((a - average) * scale + bias);
+    output[at + step] = activate((b - average) * scale + bias);
+    output[at + 2u * step] = activate((c - average) * scale + bias);
+    output[at + 3u * step] = activate((d - average) * scale + bias);
+    at += 4u * step;
+  }
+  for (var n = s.count % 4u; n > 0u; n--) {
+    output[at] = activate((input[at] - average) * scale + bias);
+    at += step;
+  }
+}
+
+// Σ dz and Σ dz·x̂ of each channel of each chunk.
+@compute @workgroup_size(64)
+fn grad_sums(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.chunks * params.channels) {
+    return;
+  }
+  let s = span(i, params.chunk, params.chunks);
+  let g = group_of(s);
+  let average = mean[g];
+  let inverse = inverseSqrt(variance[g] + params.eps);
+  let weight = gamma[s.channel];
+  let bias = beta[s.channel];
+  var sum = 0.0;
+  var product = 0.0;
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input[at] - average) * inverse;
+    let dz = before_activation(normal * weight + bias, dy[at]);
+    sum += dz;
+    product += dz * normal;
+    at += params.channels;
+  }
+  first_out[i] = sum;
+  second_out[i] = product;
+}
+
+// What a group's statistics take away from its input gradient: the means of gamma·dz and gamma·dz·x̂.
+@compute @workgroup_size(64)
+fn grad_terms(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let g = (group.y * groups.x + group.x) * 64u + lane;
+  if (g >= params.images * params.groups) {
+    return;
+  }
+  let width = params.channels / params.groups;
+  let first = (g % params.groups) * width;
+  let image = g / params.groups;
+  var sum = 0.0;
+  var product = 0.0;
+  for (var c = first; c < first + width; c++) {
+    sum += gamma[c] * sums[image * params.channels + c];
+    product += gamma[c] * products[image * params.channels + c];
+  }
+  let size = f32(width) * f32(params.pixels);
+  terms_out[2u * g] = sum / size;
+  terms_out[2u * g + 1u] = product / size;
+}
+
+@compute @workgroup_size(64)
+fn input_grad(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.strips * params.channels) {
+    return;
+  }
+  let s = span(i, params.strip, params.strips);
+  let g = group_of(s);
+  let average = mean[g];
+  let inverse = inverseSqrt(variance[g] + params.eps);
+  let weight = gamma[s.channel];
+  let bias = beta[s.channel];
+  let constant = terms[2u * g];
+  let slope = terms[2u * g + 1u];
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input[at] - average) * inverse;
+    let dz = before_activation(normal * weight + bias, dy[at]);
+    output[at] = inverse * (weight * dz - constant - normal * slope);
+    at += params.channels;
+  }
+}
+`,
+  matmul: `// y = op(a) op(b) + bias for a batch of matrices, row-major.
+//
+// Every row of a, b and y has a multiple of 4 elements; the host pads where it has not. \`last\` names
+// the last valid index of an extent, so that loads past an edge repeat a valid one and are not stored.
+// Each output element is one chain of fused multiply-adds over k in rising order, in both entries and
+// wherever the element lies in its tile: equal rows of a give equal bits, whatever else is in y.
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  // Distance from one matrix of the batch to the next, in vec4; 0 where all share one.
+  aBatch: u32,
+  bBatch: u32,
+  batch: u32,
+  // k is cut into \`splits\` parts of \`chunk\` each; every part writes its own y.
+  splits: u32,
+  chunk: u32,
+}
+
+override TRANSPOSE_A: bool = false; // a is stored as [k, m]
+override TRANSPOSE_B: bool = false; // b is stored as [n, k]
+override RAGGED: bool = false; // k is no multiple of 4
+override HAS_BIAS: bool = false;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+
+fn quads(extent: u32) -> u32 {
+  return (extent + 3u) / 4u;
+}
+
+// Where 4 rows (or columns) of an operand begin, in vec4. A transposed-away operand has them side by
+// side in one vec4, of which x is the place.
+fn starts(transposed: bool, first: u32, extent: u32) -> vec4u {
+  if (transposed) {
+    return vec4u(min(first / 4u, quads(extent) - 1u));
+  }
+  return min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(extent - 1u)) *
+    quads(params.k);
+}
+
+// 4 rows of op(a) by 4 steps of k: column i holds the rows' elements at k + i.
+fn blockOfA(base: u32, at: vec4u, k: u32, end: u32) -> mat4x4f {
+  if (TRANSPOSE_A) {
+    let stride = quads(params.m);
+    let place = base + k * stride + at.x;
+    if (RAGGED) {
+      let zero = vec4f();
+      let one = select(0u, stride, k + 1u < end);
+      let two = select(0u, 2u * stride, k + 2u < end);
+      let three = select(0u, 3u * stride, k + 3u < end);
+      return mat4x4f(
+        a[place],
+        select(zero, a[place + one], one > 0u),
+        select(zero, a[place + two], two > 0u),
+        select(zero, a[place + three], three > 0u),
+      );
+    }
+    return mat4x4f(
+      a[place],
+      a[place + stride],
+      a[place + 2u * stride],
+      a[place + 3u * stride],
+    );
+  }
+  let place = base + k / 4u;
+  return transpose(mat4x4f(a[place + at.x], a[place + at.y], a[place + at.z], a[place + at.w]));
+}
+
+// 4 steps of k by 4 columns of op(b): column i holds the columns' elements at k + i.
+fn blockOfB(base: u32, at: vec4u, k: u32, end: u32) -> mat4x4f {
+  if (TRANSPOSE_B) {
+    let place = base + k / 4u;
+    return transpose(mat4x4f(b[place + at.x], b[place + at.y], b[place + at.z], b[place + at.w]));
+  }
+  let stride = quads(params.n);
+  let place = base + k * stride + at.x;
+  if (RAGGED) {
+    let zero = vec4f();
+    let one = select(0u, stride, k + 1u < end);
+    let two = select(0u, 2u * stride, k + 2u < end);
+    let three = select(0u, 3u * stride, k + 3u < end);
+    return mat4x4f(
+      b[place],
+      select(zero, b[place + one], one > 0u),
+      select(zero, b[place + two], two > 0u),
+      select(zero, b[place + three], three > 0u),
+    );
+  }
+  return mat4x4f(
+    b[place],
+    b[place + stride],
+    b[place + 2u * stride],
+    b[place + 3u * stride],
+  );
+}
+
+// ---- One invocation computes 8 rows by 8 columns in registers: for adapters whose loads are slow
+// and whose workgroup memory is no faster than other memory (software rasterizers).
+
+struct Tile {
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
+  s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f, s4: vec4f, s5: vec4f, s6: vec4f, s7: vec4f,
+}
+
+fn step(t: ptr<function, Tile>, top: vec4f, low: vec4f, left: vec4f, right: vec4f) {
+  (*t).r0 = fma(vec4f(top.x), left, (*t).r0);
+  (*t).r1 = fma(vec4f(top.y), left, (*t).r1);
+  (*t).r2 = fma(vec4f(top.z), left, (*t).r2);
+  (*t).r3 = fma(vec4f(top.w), left, (*t).r3);
+  (*t).r4 = fma(vec4f(low.x), left, (*t).r4);
+  (*t).r5 = fma(vec4f(low.y), left, (*t).r5);
+  (*t).r6 = fma(vec4f(low.z), left, (*t).r6);
+  (*t).r7 = fma(vec4f(low.w), left, (*t).r7);
+  (*t).s0 = fma(vec4f(top.x), right, (*t).s0);
+  (*t).s1 = fma(vec4f(top.y), right, (*t).s1);
+  (*t).s2 = fma(vec4f(top.z), right, (*t).s2);
+  (*t).s3 = fma(vec4f(top.w), right, (*t).s3);
+  (*t).s4 = fma(vec4f(low.x), right, (*t).s4);
+  (*t).s5 = fma(vec4f(low.y), right, (*t).s5);
+  (*t).s6 = fma(vec4f(low.z), right, (*t).s6);
+  (*t).s7 = fma(vec4f(low.w), right, (*t).s7);
+}
+
+fn store(matrix: u32, row: u32, quad: u32, value: vec4f) {
+  let width = quads(params.n);
+  if (row < params.m && quad < width) {
+    var sum = value;
+    if (HAS_BIAS) {
+      sum = sum + bias[quad];
+    }
+    y[(matrix * params.m + row) * width + quad] = sum;
+  }
+}
+
+override GROUP: u32 = 16u;
+
+@compute @workgroup_size(GROUP)
+fn registers(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * GROUP + lane;
+  let across = (params.n + 7u) / 8u;
+  let down = (params.m + 7u) / 8u;
+  let matrix = id / (across * down);
+  if (matrix >= params.batch * params.splits) {
+    return;
+  }
+  let column = (id % across) * 8u;
+  let row = (id / across) % down * 8u;
+  let inBatch = matrix % params.batch;
+  let begin = matrix / params.batch * params.chunk;
+  let end = min(begin + params.chunk, params.k);
+  let aBase = inBatch * params.aBatch;
+  let bBase = inBatch * params.bBatch;
+  let aTop = starts(TRANSPOSE_A, row, params.m);
+  let aLow = starts(TRANSPOSE_A, row + 4u, params.m);
+  let bLeft = starts(!TRANSPOSE_B, column, params.n);
+  let bRight = starts(!TRANSPOSE_B, column + 4u, params.n);
+  var t = Tile();
+  for (var k = begin; k < end; k = k + 4u) {
+    let top = blockOfA(aBase, aTop, k, end);
+    let low = blockOfA(aBase, aLow, k, end);
+    let left = blockOfB(bBase, bLeft, k, end);
+    let right = blockOfB(bBase, bRight, k, end);
+    step(&t, top[0], low[0], left[0], right[0]);
+    step(&t, top[1], low[1], left[1], right[1]);
+    step(&t, top[2], low[2], left[2], right[2]);
+    step(&t, top[3], low[3], left[3], right[3]);
+  }
+  let quad = column / 4u;
+  store(matrix, row, quad, t.r0);
+  store(matrix, row + 1u, quad, t.r1);
+  store(matrix, row + 2u, quad, t.r2);
+  store(matrix, row + 3u, quad, t.r3);
+  store(matrix, row + 4u, quad, t.r4);
+  store(matrix, row + 5u, quad, t.r5);
+  store(matrix, row + 6u, quad, t.r6);
+  store(matrix, row + 7u, quad, t.r7);
+  store(matrix, row, quad + 1u, t.s0);
+  store(matrix, row + 1u, quad + 1u, t.s1);
+  store(matrix, row + 2u, quad + 1u, t.s2);
+  store(matrix, row + 3u, quad + 1u, t.s3);
+  store(matrix, row + 4u, quad + 1u, t.s4);
+  store(matrix, row + 5u, quad + 1u, t.s5);
+  store(matrix, row + 6u, quad + 1u, t.s6);
+  store(matrix, row + 7u, quad + 1u, t.s7);
+}
+
+// ---- 256 invocations share a tile of 64 rows by 64 columns, 16 steps of k at a time, in workgroup
+// memory; each computes 4 by 4: for real GPUs.
+
+const ROWS: u32 = 68u; // 64 and padding against bank conflicts
+
+var<workgroup> tileOfA: array<f32, 16 * ROWS>; // [16 steps of k, 64 rows]
+var<workgroup> tileOfB: array<vec4f, 16 * 16>; // [16 steps of k, 64 columns / 4]
+
+fn fillA(base: u32, row: u32, k: u32, end: u32, lane: u32) {
+  if (TRANSPOSE_A) {
+    let step = lane / 16u;
+    let quad = lane % 16u;
+    let place = base + min(k + step, end - 1u) * quads(params.m) +
+      min(row / 4u + quad, quads(params.m) - 1u);
+    let value = select(vec4f(), a[place], k + step < end);
+    let at = step * ROWS + quad * 4u;
+    tileOfA[at] = value.x;
+    tileOfA[at + 1u] = value.y;
+    tileOfA[at + 2u] = value.z;
+    tileOfA[at + 3u] = value.w;
+  } else {
+    let down = lane / 4u;
+    let steps = lane % 4u * 4u;
+    let place = base + min(row + down, params.m - 1u) * quads(params.k) +
+      min((k + steps) / 4u, quads(params.k) - 1u);
+    let value = select(vec4f(), a[place], k + steps < end);
+    let at = steps * ROWS + down;
+    tileOfA[at] = value.x;
+    tileOfA[at + ROWS] = value.y;
+    tileOfA[at + 2u * ROWS] = value.z;
+    tileOfA[at + 3u * ROWS] = value.w;
+  }
+}
+
+fn fillB(base: u32, column: u32, k: u32, end: u32, lane: u32) {
+  if (TRANSPOSE_B) {
+    // 16 threads hold 4 columns by 4 steps each: threads 0 to 63 transpose one block apiece.
+    if (lane < 64u) {
+      let quad = lane % 16u;
+      let steps = lane / 16u * 4u;
+      let first = starts(false, column + quad * 4u, params.n);
+      let place = base + min((k + steps) / 4u, quads(params.k) - 1u);
+      let valid = k + steps < end;
+      let block = transpose(mat4x4f(
+        b[place + first.x],
+        b[place + first.y],
+        b[place + first.z],
+        b[place + first.w],
+      ));
+      tileOfB[steps * 16u + quad] = select(vec4f(), block[0], valid);
+      tileOfB[(steps + 1u) * 16u + quad] = select(vec4f(), block[1], valid);
+      tileOfB[(steps + 2u) * 16u + quad] = select(vec4f(), block[2], valid);
+      tileOfB[(steps + 3u) * 16u + quad] = select(vec4f(), block[3], valid);
+    }
+  } else {
+    let step = lane / 16u;
+    let quad = lane % 16u;
+    let place = base + min(k + step, end - 1u) * quads(params.n) +
+      min(column / 4u + quad, quads(params.n) - 1u);
+    tileOfB[step * 16u + quad] = select(vec4f(), b[place], k + step < end);
+  }
+}
+
+@compute @workgroup_size(256)
+fn tiled(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let across = (params.n + 63u) / 64u;
+  let down = (params.m + 63u) / 64u;
+  let id = group.y * groups.x + group.x;
+  let matrix = id / (across * down);
+  if (matrix >= params.batch * params.splits) {
+    return;
+  }
+  let column = id % across * 64u;
+  let row = id / across % down * 64u;
+  let inBatch = matrix % params.batch;
+  let begin = matrix / params.batch * params.chunk;
+  let end = min(begin + params.chunk, params.k);
+  let tx = lane % 16u;
+  let ty = lane / 16u;
+  var c0 = vec4f();
+  var c1 = vec4f();
+  var c2 = vec4f();
+  var c3 = vec4f();
+  for (var k = begin; k < end; k = k + 16u) {
+    fillA(inBatch * params.aBatch, row, k, end, lane);
+    fillB(inBatch * params.bBatch, column, k, end, lane);
+    workgroupBarrier();
+    for (var i = 0u; i < 16u; i = i + 1u) {
+      let right = tileOfB[i * 16u + tx];
+      let at = i * ROWS + ty * 4u;
+      c0 = fma(vec4f(tileOfA[at]), right, c0);
+      c1 = fma(vec4f(tileOfA[at + 1u]), right, c1);
+      c2 = fma(vec4f(tileOfA[at + 2u]), right, c2);
+      c3 = fma(vec4f(tileOfA[at + 3u]), right, c3);
+    }
+    workgroupBarrier();
+  }
+  let quad = column / 4u + tx;
+  store(matrix, row + ty * 4u, quad, c0);
+  store(matrix, row + ty * 4u + 1u, quad, c1);
+  store(matrix, row + ty * 4u + 2u, quad, c2);
+  store(matrix, row + ty * 4u + 3u, quad, c3);
+}
+`,
+  reduce: `// Sums and maxima along the middle axis of [outer, length, inner].
+//
+// A thread folds one chunk of 256 elements, or a quad of neighbouring columns of one, and writes to
+// [outer, chunks, inner]; the host calls again until one chunk is left. Inside a chunk the order is
+// the same in every entry: blocks of 16, each folded as a tree, one after another. So a result depends
+// on its own elements alone, and rounding errors grow with the tree, not with the length.
+
+override OP: u32 = 0u;
+
+const SUM = 0u;
+const CHUNK = 256u;
+
+// items: threads; inner: in quads for \`columns\`; identity: what an absent element counts as.
+struct Params {
+  items: u32,
+  length: u32,
+  inner: u32,
+  chunks: u32,
+  identity: f32,
+  divisor: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> x_quads: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y_quads: array<vec4f>;
+
+fn fold(p: vec4f, q: vec4f) -> vec4f {
+  if (OP == SUM) {
+    return p + q;
+  }
+  return max(p, q);
+}
+
+fn fold_lanes(p: vec4f) -> f32 {
+  if (OP == SUM) {
+    return (p.x + p.y) + (p.z + p.w);
+  }
+  return max(max(p.x, p.y), max(p.z, p.w));
+}
+
+fn fold_scalars(p: f32, q: f32) -> f32 {
+  if (OP == SUM) {
+    return p + q;
+  }
+  return max(p, q);
+}
+
+struct Chunk {
+  start: u32, // offset of its first element
+  count: u32,
+}
+
+fn chunk_of(i: u32) -> Chunk {
+  let column = i % params.inner;
+  let row = i / params.inner;
+  let first = (row % params.chunks) * CHUNK;
+  let start = ((row / params.chunks) * params.length + first) * params.inner + column;
+  return Chunk(start, min(CHUNK, params.length - first));
+}
+
+// inner is 1 and length a multiple of four.
+@compute @workgroup_size(64)
+fn rows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.items) {
+    return;
+  }
+  let chunk = chunk_of(i);
+  let none = vec4f(params.identity);
+  let quads = chunk.count / 4u;
+  var total = params.identity;
+  for (var quad = 0u; quad < quads; quad += 4u) {
+    let at = chunk.start / 4u + quad;
+    let e0 = x_quads[at];
+    let e1 = select(none, x_quads[at + 1u], quad + 1u < quads);
+    let e2 = select(none, x_quads[at + 2u], quad + 2u < quads);
+    let e3 = select(none, x_quads[at + 3u], quad + 3u < quads);
+    total = fold_scalars(total, fold_lanes(fold(fold(e0, e1), fold(e2, e3))));
+  }
+  y[i] = total / params.divisor;
+}
+
+fn column_quad(at: u32, k: u32, count: u32) -> vec4f {
+  return select(vec4f(params.identity), x_quads[at + k * params.inner], k < count);
+}
+
+// Every fourth of a block's sixteen elements.
+fn column_fold(at: u32, k: u32, count: u32) -> vec4f {
+  return fold(
+    fold(column_quad(at, k, count), column_quad(at, k + 4u, count)),
+    fold(column_quad(at, k + 8u, count), column_quad(at, k + 12u, count)),
+  );
+}
+
+// inner is a multiple of four, and counted in quads.
+@compute @workgroup_size(64)
+fn columns(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.items) {
+    return;
+  }
+  let chunk = chunk_of(i);
+  var total = vec4f(params.identity);
+  for (var first = 0u; first < chunk.count; first += 16u) {
+    let at = chunk.start + first * params.inner;
+    let count = chunk.count - first;
+    let even = fold(column_fold(at, 0u, count), column_fold(at, 1u, count));
+    let odd = fold(column_fold(at, 2u, count), column_fold(at, 3u, count));
+    total = fold(total, fold(even, odd));
+  }
+  y_quads[i] = total / params.divisor;
+}
+
+fn element(at: u32, k: u32, count: u32) -> f32 {
+  return select(params.identity, x[at + k * params.inner], k < count);
+}
+
+fn four_elements(at: u32, k: u32, count: u32) -> vec4f {
+  return vec4f(
+    element(at, k, count),
+    element(at, k + 1u, count),
+    element(at, k + 2u, count),
+    element(at, k + 3u, count),
+  );
+}
+
+@compute @workgroup_size(64)
+fn elements(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.items) {
+    return;
+  }
+  let chunk = chunk_of(i);
+  var total = params.identity;
+  for (var first = 0u; first < chunk.count; first += 16u) {
+    let at = chunk.start + first * params.inner;
+    let count = chunk.count - first;
+    let low = fold(four_elements(at, 0u, count), four_elements(at, 4u, count));
+    let high = fold(four_elements(at, 8u, count), four_elements(at, 12u, count));
+    total = fold_scalars(total, fold_lanes(fold(low, high)));
+  }
+  y[i] = total / params.divisor;
+}
+`,
+  sum_rows: `// Sums the rows of a matrix, \`chunk\` at a time, in rising order: [rows, columns] to [parts, columns].
+
+struct Params {
+  rows: u32,
+  columns: u32,
+  parts: u32,
+  chunk: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+override GROUP: u32 = 16u;
+
+@compute @workgroup_size(GROUP)
+fn sum(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * GROUP + lane;
+  let column = i % params.columns;
+  let part = i / params.columns;
+  if (part >= params.parts) {
+    return;
+  }
+  let end = min((part + 1u) * params.chunk, params.rows);
+  var total = 0.0;
+  for (var row = part * params.chunk; row < end; row = row + 1u) {
+    total = total + x[row * params.columns + column];
+  }
+  y[i] = total;
+}
+`,
+  unary: `// Functions of one number, applied to every element, and their gradients.
+//
+// Work goes by quads of four elements. Buffers are whole multiples of 256 bytes, so the last quad
+// of any tensor exists; what lies in it beyond the tensor is never read back.
+
+override OP: u32 = 0u;
+
+const EXP = 0u;
+const LOG = 1u;
+const SQRT = 2u;
+const RSQRT = 3u;
+const SILU = 4u;
+const GELU = 5u;
+const RELU = 6u;
+const LEAKY_RELU = 7u;
+const SIGMOID = 8u;
+const SOFTPLUS = 9u;
+const CLAMP = 10u;
+const ABS = 11u;
+const SQUARE = 12u;
+const TANH = 13u;
+const AFFINE = 14u;
+
+// a, b: leaky relu's slope; clamp's bounds; affine's scale and shift.
+struct Params { quads: u32, a: f32, b: f32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+
+// e^-|v| never overflows; both branches of the logistic function are written with it.
+fn sigmoid(v: vec4f) -> vec4f {
+  let t = exp(-abs(v));
+  return select(t, vec4f(1.0), v >= vec4f(0.0)) / (1.0 + t);
+}
+
+// log(1 + t) for t in [0, 1], as 2 atanh(t / (2 + t)): the builtin log of 1 + t would lose t's digits.
+fn log1p(t: vec4f) -> vec4f {
+  let r = t / (2.0 + t);
+  let s = r * r; // at most 1/9
+  let tail = 1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0 + s * (1.0 / 15.0)));
+  return 2.0 * r * (1.0 + s * (1.0 / 3.0 + s * (0.2 + s * (1.0 / 7.0 + s * tail))));
+}
+
+fn hyperbolic_tangent(v: vec4f) -> vec4f {
+  let t = exp(-2.0 * abs(v));
+  let far = sign(v) * (1.0 - t) / (1.0 + t);
+  let s = v * v;
+  let near = v * (1.0 - s * (1.0 / 3.0 - s * (2.0 / 15.0 - s * (17.0 / 315.0))));
+  return select(far, near, abs(v) < vec4f(0.1));
+}
+
+const ROOT_2_OVER_PI = 0.7978845608028654;
+
+// 0.5 (1 + tanh(u)) is sigmoid(2u), which keeps its digits where tanh is near -1.
+fn gelu_gate(v: vec4f) -> vec4f {
+  return sigmoid(2.0 * ROOT_2_OVER_PI * v * (1.0 + 0.044715 * v * v));
+}
+
+fn gelu_grad(v: vec4f) -> vec4f {
+  let gate = gelu_gate(v);
+  let near = clamp(v, vec4f(-30.0), vec4f(30.0)); // beyond, gate (1 - gate) is 0 and v * v may be inf
+  let slope = 2.0 * ROOT_2_OVER_PI * (1.0 + 3.0 * 0.044715 * near * near);
+  return gate + near * gate * (1.0 - gate) * slope;
+}
+
+// Comparisons are written so that NaN stays NaN.
+fn apply(v: vec4f) -> vec4f {
+  let zero = vec4f(0.0);
+  switch OP {
+    case EXP: { return exp(v); }
+    case LOG: { return log(v); }
+    case SQRT: { return sqrt(v); }
+    case RSQRT: { return 1.0 / sqrt(v); }
+    case SILU: { return v * sigmoid(v); }
+    case GELU: { return v * gelu_gate(v); }
+    case RELU: { return select(v, zero, v < zero); }
+    case LEAKY_RELU: { return select(v, params.a * v, v < zero); }
+    case SIGMOID: { return sigmoid(v); }
+    case SOFTPLUS: { return max(v, zero) + log1p(exp(-abs(v))); }
+    case CLAMP: {
+      let low = vec4f(params.a);
+      let high = vec4f(params.b);
+      return select(select(v, low, v < low), high, v > high);
+    }
+    case ABS: { return abs(v); }
+    case SQUARE: { return v * v; }
+    case TANH: { return hyperbolic_tangent(v); }
+    default: { return params.a * v + params.b; }
+  }
+}
+
+// The derivative, from what the operation saved: its input, or its output.
+fn derivative(v: vec4f) -> vec4f {
+  let zero = vec4f(0.0);
+  let one = vec4f(1.0);
+  switch OP {
+    case EXP: { return v; } // of the output
+    case LOG: { return 1.0 / v; }
+    case SQRT: { return 0.5 / v; } // of the output
+    case RSQRT: { return -0.5 * v * v * v; } // of the output
+    case SILU: {
+      let gate = sigmoid(v);
+      return gate + v * gate * (1.0 - gate);
+    }
+    case GELU: { return gelu_grad(v); }
+    case RELU: { return select(zero, one, v > zero); } // of the output
+    case LEAKY_RELU: { return select(vec4f(params.a), one, v > zero); }
+    case SIGMOID: { return v * (1.0 - v); } // of the output
+    case SOFTPLUS: { return sigmoid(v); }
+    case CLAMP: {
+      return select(zero, one, (v >= vec4f(params.a)) & (v <= vec4f(params.b)));
+    }
+    case ABS: { return sign(v); }
+    case SQUARE: { return 2.0 * v; }
+    default: { return 1.0 - v * v; } // tanh, of the output
+  }
+}
+
+@compute @workgroup_size(64)
+fn forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.quads) {
+    y[i] = apply(x[i]);
+  }
+}
+
+@compute @workgroup_size(64)
+fn grad(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.quads) {
+    y[i] = dy[i] * derivative(x[i]);
+  }
+}
+`,
 };
 
 /** A kernel family: the name of a .wgsl file in kernels/. */
 export type KernelName =
   | "accumulate"
-  | "fill";
+  | "binary"
+  | "column_sums"
+  | "conv2d"
+  | "conv2d_grad"
+  | "copy"
+  | "fill"
+  | "fit"
+  | "group_norm"
+  | "matmul"
+  | "reduce"
+  | "sum_rows"
+  | "unary";

@@ -3,3 +3,4 @@
  *
  * @module
  */
+export { groupNorm, type GroupNormOptions } from "./group_norm.ts";

@@ -1,0 +1,291 @@
+// Group normalisation over [images, pixels, channels], optionally followed by SiLU.
+//
+// Statistics come in two steps. `moments` gives each channel of each chunk of pixels its mean and its
+// sum of squared deviations, shifted by the chunk's first value, so that a large mean costs no digits
+// (for n values the relative error of the second is at most about n times that of one float).
+// `statistics` joins them per group around the group's mean (Chan, Golub & LeVeque 1979). Chunks
+// depend on the shape of one image only.
+
+struct Params {
+  images: u32,
+  pixels: u32,
+  channels: u32,
+  groups: u32,
+  chunk: u32, // pixels a chunk
+  chunks: u32,
+  strip: u32, // pixels a thread of the elementwise entries
+  strips: u32,
+  eps: f32,
+}
+
+override SILU: bool = false;
+override GROUP: u32 = 64u;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> gamma: array<f32>;
+@group(0) @binding(3) var<storage, read> beta: array<f32>;
+@group(0) @binding(4) var<storage, read> dy: array<f32>;
+@group(0) @binding(5) var<storage, read> mean: array<f32>; // [images, groups]
+@group(0) @binding(6) var<storage, read> variance: array<f32>;
+@group(0) @binding(7) var<storage, read> chunk_means: array<f32>; // [images, chunks, channels]
+@group(0) @binding(8) var<storage, read> chunk_squares: array<f32>;
+@group(0) @binding(9) var<storage, read> sums: array<f32>; // [images, channels]: Σ dz
+@group(0) @binding(10) var<storage, read> products: array<f32>; // Σ dz·x̂
+@group(0) @binding(11) var<storage, read> terms: array<f32>; // [images, groups, 2]
+@group(0) @binding(12) var<storage, read_write> output: array<f32>;
+@group(0) @binding(13) var<storage, read_write> mean_out: array<f32>;
+@group(0) @binding(14) var<storage, read_write> variance_out: array<f32>;
+@group(0) @binding(15) var<storage, read_write> first_out: array<f32>;
+@group(0) @binding(16) var<storage, read_write> second_out: array<f32>;
+@group(0) @binding(17) var<storage, read_write> terms_out: array<f32>;
+
+struct Span { image: u32, channel: u32, first: u32, count: u32 }
+
+// The part of a channel that thread `i` works on: pixels split into `parts` of `length`.
+fn span(i: u32, length: u32, parts: u32) -> Span {
+  let channel = i % params.channels;
+  let part = (i / params.channels) % parts;
+  let image = i / (params.channels * parts);
+  let pixel = part * length;
+  let first = (image * params.pixels + pixel) * params.channels + channel;
+  return Span(image, channel, first, min(length, params.pixels - pixel));
+}
+
+fn group_of(s: Span) -> u32 {
+  return s.image * params.groups + s.channel / (params.channels / params.groups);
+}
+
+@compute @workgroup_size(64)
+fn moments(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.chunks * params.channels) {
+    return;
+  }
+  let s = span(i, params.chunk, params.chunks);
+  let step = params.channels;
+  let shift = input[s.first];
+  var total = 0.0;
+  var squares = 0.0;
+  var at = s.first;
+  for (var n = s.count / 4u; n > 0u; n--) {
+    let a = input[at] - shift;
+    let b = input[at + step] - shift;
+    let c = input[at + 2u * step] - shift;
+    let d = input[at + 3u * step] - shift;
+    total += (a + b) + (c + d);
+    squares += (a * a + b * b) + (c * c + d * d);
+    at += 4u * step;
+  }
+  for (var n = s.count % 4u; n > 0u; n--) {
+    let a = input[at] - shift;
+    total += a;
+    squares += a * a;
+    at += step;
+  }
+  let average = total / f32(s.count);
+  first_out[i] = shift + average;
+  second_out[i] = max(squares - total * average, 0.0);
+}
+
+var<workgroup> part: array<f32, GROUP>;
+
+// The sum over the workgroup, in the order of a binary tree.
+fn total_of(value: f32, lane: u32) -> f32 {
+  part[lane] = value;
+  workgroupBarrier();
+  for (var half = GROUP / 2u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      part[lane] += part[lane + half];
+    }
+    workgroupBarrier();
+  }
+  let total = part[0];
+  workgroupBarrier();
+  return total;
+}
+
+struct Item { index: u32, count: f32 }
+
+// Chunk and channel number `i` of a group: where its moments are, and of how many values.
+fn item(i: u32, group: u32) -> Item {
+  let width = params.channels / params.groups;
+  let chunk = i / width;
+  let image = group / params.groups;
+  let channel = (group % params.groups) * width + i % width;
+  let index = (image * params.chunks + chunk) * params.channels + channel;
+  return Item(index, f32(min(params.chunk, params.pixels - chunk * params.chunk)));
+}
+
+@compute @workgroup_size(GROUP)
+fn statistics(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let g = min(group.y * groups.x + group.x, params.images * params.groups - 1u);
+  let width = params.channels / params.groups;
+  let items = width * params.chunks;
+  let size = f32(width) * f32(params.pixels);
+  let shift = chunk_means[item(0u, g).index];
+  var first = 0.0;
+  for (var i = lane; i < items; i += GROUP) {
+    let it = item(i, g);
+    first += it.count * (chunk_means[it.index] - shift);
+  }
+  let average = shift + total_of(first, lane) / size;
+  var second = 0.0;
+  for (var i = lane; i < items; i += GROUP) {
+    let it = item(i, g);
+    let off = chunk_means[it.index] - average;
+    second += chunk_squares[it.index] + it.count * off * off;
+  }
+  let deviation = total_of(second, lane) / size;
+  if (lane == 0u) {
+    mean_out[g] = average;
+    variance_out[g] = deviation;
+  }
+}
+
+// 1 / (1 + e^-z) without overflow.
+fn sigmoid(z: f32) -> f32 {
+  let e = exp(-abs(z));
+  return select(e, 1.0, z >= 0.0) / (1.0 + e);
+}
+
+fn activate(z: f32) -> f32 {
+  if (SILU) {
+    return z * sigmoid(z);
+  }
+  return z;
+}
+
+// The cotangent of the pre-activation z, from that of the output.
+fn before_activation(z: f32, cotangent: f32) -> f32 {
+  if (SILU) {
+    let s = sigmoid(z);
+    return cotangent * s * (1.0 + z * (1.0 - s));
+  }
+  return cotangent;
+}
+
+@compute @workgroup_size(64)
+fn apply(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.strips * params.channels) {
+    return;
+  }
+  let s = span(i, params.strip, params.strips);
+  let g = group_of(s);
+  let average = mean[g];
+  let scale = gamma[s.channel] * inverseSqrt(variance[g] + params.eps);
+  let bias = beta[s.channel];
+  let step = params.channels;
+  var at = s.first;
+  for (var n = s.count / 4u; n > 0u; n--) {
+    let a = input[at];
+    let b = input[at + step];
+    let c = input[at + 2u * step];
+    let d = input[at + 3u * step];
+    output[at] = activate((a - average) * scale + bias);
+    output[at + step] = activate((b - average) * scale + bias);
+    output[at + 2u * step] = activate((c - average) * scale + bias);
+    output[at + 3u * step] = activate((d - average) * scale + bias);
+    at += 4u * step;
+  }
+  for (var n = s.count % 4u; n > 0u; n--) {
+    output[at] = activate((input[at] - average) * scale + bias);
+    at += step;
+  }
+}
+
+// Σ dz and Σ dz·x̂ of each channel of each chunk.
+@compute @workgroup_size(64)
+fn grad_sums(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.chunks * params.channels) {
+    return;
+  }
+  let s = span(i, params.chunk, params.chunks);
+  let g = group_of(s);
+  let average = mean[g];
+  let inverse = inverseSqrt(variance[g] + params.eps);
+  let weight = gamma[s.channel];
+  let bias = beta[s.channel];
+  var sum = 0.0;
+  var product = 0.0;
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input[at] - average) * inverse;
+    let dz = before_activation(normal * weight + bias, dy[at]);
+    sum += dz;
+    product += dz * normal;
+    at += params.channels;
+  }
+  first_out[i] = sum;
+  second_out[i] = product;
+}
+
+// What a group's statistics take away from its input gradient: the means of gamma·dz and gamma·dz·x̂.
+@compute @workgroup_size(64)
+fn grad_terms(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let g = (group.y * groups.x + group.x) * 64u + lane;
+  if (g >= params.images * params.groups) {
+    return;
+  }
+  let width = params.channels / params.groups;
+  let first = (g % params.groups) * width;
+  let image = g / params.groups;
+  var sum = 0.0;
+  var product = 0.0;
+  for (var c = first; c < first + width; c++) {
+    sum += gamma[c] * sums[image * params.channels + c];
+    product += gamma[c] * products[image * params.channels + c];
+  }
+  let size = f32(width) * f32(params.pixels);
+  terms_out[2u * g] = sum / size;
+  terms_out[2u * g + 1u] = product / size;
+}
+
+@compute @workgroup_size(64)
+fn input_grad(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.images * params.strips * params.channels) {
+    return;
+  }
+  let s = span(i, params.strip, params.strips);
+  let g = group_of(s);
+  let average = mean[g];
+  let inverse = inverseSqrt(variance[g] + params.eps);
+  let weight = gamma[s.channel];
+  let bias = beta[s.channel];
+  let constant = terms[2u * g];
+  let slope = terms[2u * g + 1u];
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input[at] - average) * inverse;
+    let dz = before_activation(normal * weight + bias, dy[at]);
+    output[at] = inverse * (weight * dz - constant - normal * slope);
+    at += params.channels;
+  }
+}
