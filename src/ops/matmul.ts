@@ -1,0 +1,277 @@
+import { defineKernel, type Dispatch, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
+import {
+  empty,
+  record,
+  sameShape,
+  type Shape,
+  ShapeError,
+  shapeText,
+  sizeOf,
+  type Tensor,
+} from "../tensor/mod.ts";
+import { align, cropped, fit, type Matrices } from "./fit.ts";
+import { sumRows } from "./sum_rows.ts";
+import { groupSize, tileFor } from "./tile.ts";
+
+const kernel = defineKernel("matmul");
+
+/** How {@link matmul} reads its operands. */
+export interface MatmulOptions {
+  /** `a` is stored as [..., K, M]. */
+  transposeA?: boolean;
+  /** `b` is stored as [..., N, K]. */
+  transposeB?: boolean;
+  /** Added to every row of the product: [N]. */
+  bias?: Tensor;
+}
+
+/**
+ * The matrix product of `a` [..., M, K] and `b` [..., K, N], in float32. The leading axes of both are
+ * equal, or `b` has none and is shared by all matrices of `a`.
+ *
+ * Without `transposeA`, a row of the result does not depend, to the bit, on how many rows there are:
+ * every element is one chain of fused multiply-adds over K. With `transposeA` a long K may be summed in
+ * parts, as the gradient of a weight needs, in an order that depends on the shapes alone.
+ *
+ * @throws {ShapeError} where the extents do not fit or a tensor is not f32.
+ *
+ * @example
+ * ```ts
+ * import { fromArray, Gpu, matmul } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const a = fromArray(gpu, [1, 2, 3, 4], [2, 2]);
+ * const b = fromArray(gpu, [5, 6, 7, 8], [2, 2]);
+ * console.log(await matmul(a, b).read()); // 19, 22, 43, 50
+ * console.log(await matmul(a, b, { transposeB: true }).read()); // 17, 23, 39, 53
+ * ```
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false, bias } = options;
+  const extents = check(a, b, options);
+  const left = { transposed: transposeA, shared: false };
+  const right = { transposed: transposeB, shared: b.rank === 2 };
+  const y = product(
+    a.gpu,
+    { ...left, storage: a.storage },
+    { ...right, storage: b.storage },
+    { ...extents, output: outputShape(a, extents), bias },
+  );
+  return record("matmul", {
+    inputs: bias ? [a, b, bias] : [a, b],
+    output: y,
+    saved: [a, b],
+    backward: (dy, [a, b], [needsA, needsB, needsBias]) => {
+      const x = { ...left, storage: a.storage };
+      const w = { ...right, storage: b.storage };
+      return [
+        needsA ? leftGradient(dy, x, w, extents, a.shape) : null,
+        needsB ? rightGradient(dy, x, w, extents, b.shape) : null,
+        ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
+      ];
+    },
+  });
+}
+
+/** One side of a {@link product}. */
+export interface Operand {
+  storage: Storage;
+  /** Stored the other way round: a as [K, M], b as [N, K]. */
+  transposed: boolean;
+  /** One matrix for the whole batch. */
+  shared: boolean;
+}
+
+/** The extents of a {@link product}: [batch, m, k] times [batch, k, n]. */
+export interface Extents {
+  batch: number;
+  m: number;
+  n: number;
+  k: number;
+}
+
+/** What a {@link product} makes. */
+export interface ProductOptions extends Extents {
+  /** The result's shape, of batch · m · n elements. */
+  output: Shape;
+  /** Added to every row: [n]. */
+  bias?: Tensor;
+}
+
+/**
+ * The batched matrix product that {@link matmul} and 1×1 convolutions share; it records nothing.
+ * A shared `b` meets the rows of all matrices of an untransposed `a` as those of one matrix.
+ */
+export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOptions): Tensor {
+  using scope = gpu.scope();
+  const { n, k, output, bias } = options;
+  const isFolded = b.shared && !a.transposed;
+  const batch = isFolded ? 1 : options.batch;
+  const m = isFolded ? options.batch * options.m : options.m;
+  const chunk = a.transposed ? chunkOf(m, n, k) : align(k);
+  const splits = Math.ceil(k / chunk);
+  const width = align(n);
+  const left = aligned(gpu, a, batch, a.transposed ? [k, m] : [m, k]);
+  const right = aligned(gpu, b, batch, b.transposed ? [n, k] : [k, n]);
+  const added = bias ? fit(gpu, asRow(bias), 1, width) : undefined;
+  const isDone = splits === 1 && width === n;
+  const y = empty(gpu, isDone ? output : [splits, batch * m, width]);
+  run(gpu, {
+    bind: { a: left, b: right, bias: added ?? right, y: y.storage },
+    params: {
+      m,
+      n,
+      k,
+      aBatch: a.shared ? 0 : (a.transposed ? k * align(m) : m * align(k)) / 4,
+      bBatch: b.shared ? 0 : (b.transposed ? n * align(k) : k * width) / 4,
+      batch,
+      splits,
+      chunk,
+    },
+    constants: {
+      TRANSPOSE_A: Number(a.transposed),
+      TRANSPOSE_B: Number(b.transposed),
+      HAS_BIAS: Number(added !== undefined),
+      RAGGED: Number(k % 4 !== 0),
+    },
+  });
+  if (isDone) return scope.keep(y);
+  const rows = { count: 1, rows: batch * m, columns: width };
+  if (splits === 1) return scope.keep(cropped(gpu, { ...rows, storage: y.storage }, output));
+  const size = batch * m * width;
+  const sum = sumRows(gpu, y.storage, splits, size, width === n ? output : [size]);
+  return scope.keep(width === n ? sum : cropped(gpu, { ...rows, storage: sum.storage }, output));
+}
+
+type Run = Pick<Dispatch, "bind"> & {
+  params: Record<"m" | "n" | "batch" | "splits", number> & Record<string, number>;
+  constants: Record<string, number>;
+};
+
+function run(gpu: Gpu, { bind, params, constants }: Run): void {
+  const tile = tileFor(gpu);
+  const edge = tile === "registers" ? 8 : 64;
+  const { m, n, batch, splits } = params;
+  const tiles = splits * batch * Math.ceil(m / edge) * Math.ceil(n / edge);
+  const GROUP = groupSize(gpu);
+  gpu.run(kernel, tile, {
+    bind,
+    params,
+    constants: { ...constants, GROUP },
+    grid: gridFor(tiles, tile === "registers" ? GROUP : 1),
+  });
+}
+
+/** Invocations that keep an adapter busy, and the least steps of k that one should have. */
+const BUSY = 4096;
+const SHORTEST = 64;
+
+/** How many steps of a long k one part sums: all of them, unless the result is too small to share out. */
+function chunkOf(m: number, n: number, k: number): number {
+  const tiles = Math.ceil(m / 8) * Math.ceil(n / 8);
+  const splits = Math.min(Math.ceil(BUSY / tiles), Math.floor(k / SHORTEST));
+  return align(Math.ceil(k / Math.max(splits, 1)));
+}
+
+/** The operand with rows filled up to a multiple of 4. */
+function aligned(gpu: Gpu, from: Operand, batch: number, [rows, columns]: Shape): Storage {
+  const count = from.shared ? 1 : batch;
+  return fit(gpu, { storage: from.storage, count, rows, columns }, rows, align(columns));
+}
+
+function asRow(bias: Tensor): Matrices {
+  return { storage: bias.storage, count: 1, rows: 1, columns: bias.size };
+}
+
+/** The gradient of op(a) op(b) with respect to `a` as it is stored. */
+export function leftGradient(
+  dy: Tensor,
+  a: Pick<Operand, "transposed">,
+  b: Operand,
+  { batch, m, n, k }: Extents,
+  output: Shape,
+): Tensor {
+  const gradient = { storage: dy.storage, transposed: a.transposed, shared: false };
+  return a.transposed
+    ? product(dy.gpu, b, gradient, { batch, m: k, n: m, k: n, output })
+    : product(dy.gpu, gradient, { ...b, transposed: !b.transposed }, {
+      batch,
+      m,
+      n: k,
+      k: n,
+      output,
+    });
+}
+
+/** The gradient of op(a) op(b) with respect to `b` as it is stored. */
+export function rightGradient(
+  dy: Tensor,
+  a: Operand,
+  b: Pick<Operand, "transposed" | "shared">,
+  extents: Extents,
+  output: Shape,
+): Tensor {
+  using scope = dy.gpu.scope();
+  const isFolded = b.shared && !a.transposed;
+  const batch = isFolded ? 1 : extents.batch;
+  const rows = isFolded ? extents.batch * extents.m : extents.m;
+  const { n, k } = extents;
+  const gradient = { storage: dy.storage, transposed: b.transposed, shared: false };
+  const isSummed = b.shared && batch > 1;
+  const shape = isSummed ? [batch, ...output] : output;
+  const found = b.transposed
+    ? product(dy.gpu, gradient, a, { batch, m: n, n: k, k: rows, output: shape })
+    : product(dy.gpu, { ...a, transposed: !a.transposed }, gradient, {
+      batch,
+      m: k,
+      n,
+      k: rows,
+      output: shape,
+    });
+  if (!isSummed) return scope.keep(found);
+  return scope.keep(sumRows(dy.gpu, found.storage, batch, n * k, output));
+}
+
+/** The gradient of what is added to every row. */
+export function biasGradient(dy: Tensor): Tensor {
+  const width = dy.shape[dy.rank - 1];
+  return sumRows(dy.gpu, dy.storage, dy.size / width, width, [width]);
+}
+
+function outputShape(a: Tensor, { m, n }: Extents): Shape {
+  return [...a.shape.slice(0, -2), m, n];
+}
+
+function check(a: Tensor, b: Tensor, options: MatmulOptions): Extents {
+  const { transposeA = false, transposeB = false, bias } = options;
+  const shapes = `a ${shapeText(a.shape)}${transposeA ? " transposed" : ""} and b ${
+    shapeText(b.shape)
+  }${transposeB ? " transposed" : ""}`;
+  for (const [name, { dtype }] of Object.entries({ a, b, ...(bias && { bias }) })) {
+    if (dtype !== "f32") throw new ShapeError("matmul", `${name} is ${dtype}, expected f32`);
+  }
+  if (a.rank < 2 || b.rank < 2 || a.size === 0 || b.size === 0) {
+    throw new ShapeError("matmul", `${shapes}: both need at least 2 axes and one element`);
+  }
+  const [m, k] = lastTwo(a, transposeA);
+  const [found, n] = lastTwo(b, transposeB);
+  if (found !== k) {
+    throw new ShapeError("matmul", `${shapes}: a gives K = ${k}, b has K = ${found}`);
+  }
+  const batch = a.shape.slice(0, -2);
+  if (b.rank > 2 && !sameShape(batch, b.shape.slice(0, -2))) {
+    throw new ShapeError(
+      "matmul",
+      `${shapes}: the axes before the last two must be equal, or b has none`,
+    );
+  }
+  if (bias && !sameShape(bias.shape, [n])) {
+    throw new ShapeError("matmul", `bias ${shapeText(bias.shape)} for ${shapes}: expected [${n}]`);
+  }
+  return { batch: sizeOf(batch), m, n, k };
+}
+
+function lastTwo({ shape }: Tensor, transposed: boolean): [number, number] {
+  const [rows, columns] = shape.slice(-2);
+  return transposed ? [columns, rows] : [rows, columns];
+}

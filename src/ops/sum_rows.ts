@@ -1,0 +1,49 @@
+import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
+import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
+import { groupSize } from "./tile.ts";
+
+const kernel = defineKernel("sum_rows");
+
+/** Columns that one pass keeps busy before the rows are worth cutting. */
+const BUSY = 4096;
+/** Rows that a part has at least. */
+const SHORTEST = 32;
+
+/**
+ * The sums over the rows of a [rows, columns] matrix, as a tensor of `shape`. Many rows are summed in
+ * parts, and the parts in a second pass: the order depends on the extents alone.
+ */
+export function sumRows(
+  gpu: Gpu,
+  x: Storage,
+  rows: number,
+  columns: number,
+  shape: Shape,
+): Tensor {
+  const wanted = Math.min(Math.ceil(BUSY / columns), Math.ceil(rows / SHORTEST));
+  const chunk = Math.ceil(rows / Math.max(wanted, 1));
+  const parts = Math.ceil(rows / chunk);
+  if (parts === 1) return sumParts(gpu, x, rows, columns, chunk, shape);
+  const sums = sumParts(gpu, x, rows, columns, chunk, [parts, columns]);
+  return sumParts(gpu, sums.storage, parts, columns, parts, shape);
+}
+
+function sumParts(
+  gpu: Gpu,
+  x: Storage,
+  rows: number,
+  columns: number,
+  chunk: number,
+  shape: Shape,
+): Tensor {
+  const y = empty(gpu, shape);
+  const parts = Math.ceil(rows / chunk);
+  const GROUP = groupSize(gpu);
+  gpu.run(kernel, "sum", {
+    bind: { x, y: y.storage },
+    params: { rows, columns, parts, chunk },
+    constants: { GROUP },
+    grid: gridFor(parts * columns, GROUP),
+  });
+  return y;
+}
