@@ -678,7 +678,7 @@ fn weights(
 `,
   copy: `// Strided copies. Elements are moved as u32, so that floats and integers keep their bits.
 //
-// \`read\` walks the output and reads from strided places, \`write\` walks the input and writes to them;
+// \`take\` walks the output and reads from strided places, \`place\` walks the input and writes to them;
 // the entries on quads do the same where quads of four elements stay together.
 
 override RANK: u32 = 6u; // axes of the walk, from the innermost (d0) outwards
@@ -693,8 +693,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+@group(0) @binding(1) var<storage, read> x_words: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y_words: array<u32>;
 @group(0) @binding(3) var<storage, read> x_quads: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4u>;
 
@@ -741,7 +741,7 @@ fn offset(i: u32) -> u32 {
 
 // Four outputs a thread: the last quad of any tensor exists, since buffers are multiples of 256 bytes.
 @compute @workgroup_size(64)
-fn read(
+fn take(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -749,16 +749,16 @@ fn read(
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (4u * i < params.size) {
     y_quads[i] = vec4u(
-      x[offset(4u * i)],
-      x[offset(4u * i + 1u)],
-      x[offset(4u * i + 2u)],
-      x[offset(4u * i + 3u)],
+      x_words[offset(4u * i)],
+      x_words[offset(4u * i + 1u)],
+      x_words[offset(4u * i + 2u)],
+      x_words[offset(4u * i + 3u)],
     );
   }
 }
 
 @compute @workgroup_size(64)
-fn read_quads(
+fn take_quads(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -770,19 +770,19 @@ fn read_quads(
 }
 
 @compute @workgroup_size(64)
-fn write(
+fn place(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < params.size) {
-    y[offset(i)] = x[i];
+    y_words[offset(i)] = x_words[i];
   }
 }
 
 @compute @workgroup_size(64)
-fn write_quads(
+fn place_quads(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -1470,9 +1470,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> x_scalars: array<f32>;
 @group(0) @binding(2) var<storage, read> x_quads: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y_scalars: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y_quads: array<vec4f>;
 
 fn fold(p: vec4f, q: vec4f) -> vec4f {
@@ -1532,7 +1532,7 @@ fn rows(
     let e3 = select(none, x_quads[at + 3u], quad + 3u < quads);
     total = fold_scalars(total, fold_lanes(fold(fold(e0, e1), fold(e2, e3))));
   }
-  y[i] = total / params.divisor;
+  y_scalars[i] = total / params.divisor;
 }
 
 fn column_quad(at: u32, k: u32, count: u32) -> vec4f {
@@ -1571,7 +1571,7 @@ fn columns(
 }
 
 fn element(at: u32, k: u32, count: u32) -> f32 {
-  return select(params.identity, x[at + k * params.inner], k < count);
+  return select(params.identity, x_scalars[at + k * params.inner], k < count);
 }
 
 fn four_elements(at: u32, k: u32, count: u32) -> vec4f {
@@ -1602,7 +1602,97 @@ fn elements(
     let high = fold(four_elements(at, 8u, count), four_elements(at, 12u, count));
     total = fold_scalars(total, fold_lanes(fold(low, high)));
   }
-  y[i] = total / params.divisor;
+  y_scalars[i] = total / params.divisor;
+}
+`,
+  resample: `// Separable resampling of [images, height, width, channels]: each output is a weighted sum over a
+// rectangle of inputs. A table has, per output position, the first input it reads, how
+// many, and their weights. The gradient is the same kernel with transposed tables.
+
+struct Params {
+  size: u32, // threads: outputs / WIDTH
+  lanes: u32, // channels / WIDTH
+  in_height: u32,
+  in_width: u32,
+  out_height: u32,
+  out_width: u32,
+  row_length: u32, // numbers a position in \`rows\`
+  column_length: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<f32>;
+@group(0) @binding(2) var<storage, read> columns: array<f32>;
+@group(0) @binding(3) var<storage, read> input: array<f32>;
+@group(0) @binding(4) var<storage, read> input4: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> output: array<f32>;
+@group(0) @binding(6) var<storage, read_write> output4: array<vec4f>;
+
+struct Window {
+  first: u32, // offset of the first input
+  row: u32, // where the rows' entry begins in its table
+  column: u32,
+  height: u32,
+  width: u32,
+}
+
+fn window(i: u32) -> Window {
+  let lane = i % params.lanes;
+  let pixel = i / params.lanes;
+  let row = (pixel / params.out_width % params.out_height) * params.row_length;
+  let column = (pixel % params.out_width) * params.column_length;
+  let image = pixel / (params.out_width * params.out_height);
+  let line = image * params.in_height + u32(rows[row]);
+  let first = (line * params.in_width + u32(columns[column])) * params.lanes + lane;
+  return Window(first, row + 2u, column + 2u, u32(rows[row + 1u]), u32(columns[column + 1u]));
+}
+
+@compute @workgroup_size(64)
+fn gather4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.size) {
+    return;
+  }
+  let w = window(i);
+  var total = vec4f();
+  for (var r = 0u; r < w.height; r++) {
+    var at = w.first + r * params.in_width * params.lanes;
+    var sum = vec4f();
+    for (var c = 0u; c < w.width; c++) {
+      sum += columns[w.column + c] * input4[at];
+      at += params.lanes;
+    }
+    total += rows[w.row + r] * sum;
+  }
+  output4[i] = total;
+}
+
+@compute @workgroup_size(64)
+fn gather1(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.size) {
+    return;
+  }
+  let w = window(i);
+  var total = 0.0;
+  for (var r = 0u; r < w.height; r++) {
+    var at = w.first + r * params.in_width * params.lanes;
+    var sum = 0.0;
+    for (var c = 0u; c < w.width; c++) {
+      sum += columns[w.column + c] * input[at];
+      at += params.lanes;
+    }
+    total += rows[w.row + r] * sum;
+  }
+  output[i] = total;
 }
 `,
   sum_rows: `// Sums the rows of a matrix, \`chunk\` at a time, in rising order: [rows, columns] to [parts, columns].
@@ -1799,5 +1889,6 @@ export type KernelName =
   | "group_norm"
   | "matmul"
   | "reduce"
+  | "resample"
   | "sum_rows"
   | "unary";
