@@ -1,5 +1,5 @@
 /** `coda doctor`: what the machine offers, what is missing, and how to get it. */
-import { defineCommand } from "./command.ts";
+import { type Command, defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { booleanFlag } from "./flags.ts";
 import { formatBytes } from "./format.ts";
@@ -7,7 +7,7 @@ import { type AdapterFindings, examine, type Machine, missingPermissions } from 
 import { driverAdvice, installDriver } from "./vulkan_driver.ts";
 
 /** The command. */
-export const doctor = defineCommand({
+export const doctor: Command = defineCommand({
   name: "doctor",
   summary: "says whether this machine can run coda, and what is missing",
   description: `
