@@ -1,3 +1,4 @@
+// deno-lint-ignore no-import-prefix -- the linked package has this one dependency
 import * as npm from "npm:deno-std@1.4.0/cli/parse_args.js";
 
 /** How the arguments are read. The names are those of the @std/cli package. */

@@ -1,3 +1,4 @@
+// deno-lint-ignore no-import-prefix -- the linked package has this one dependency
 import * as npm from "npm:deno-std@1.4.0/path/mod.js";
 
 /** The parts of a path. */
