@@ -1,6 +1,6 @@
 import { extname } from "@std/path";
 import sharp, { type Sharp } from "sharp";
-import { writeFileAtomic } from "../checkpoint/mod.ts";
+import { writeFileAtomic } from "../checkpoint/atomic.ts";
 import { ImageError } from "./errors.ts";
 import type { Image } from "./image.ts";
 

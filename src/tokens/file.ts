@@ -1,4 +1,4 @@
-import { writeFileAtomic } from "../checkpoint/mod.ts";
+import { writeFileAtomic } from "../checkpoint/atomic.ts";
 import { TokenFileError } from "./errors.ts";
 import { decodeTokens, encodeTokens } from "./format.ts";
 import type { Tokens } from "./tokens.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { SafetensorsFile } from "../../src/checkpoint/mod.ts";
+import { SafetensorsFile } from "../../src/checkpoint/safetensors.ts";
 import { centerCrop, type Image, imageToFloat, resizeShortSide } from "../../src/data/mod.ts";
 
 interface Case {

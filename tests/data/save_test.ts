@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import sharp from "sharp";
-import { WriteError } from "../../src/checkpoint/mod.ts";
+import { WriteError } from "../../src/checkpoint/errors.ts";
 import { ImageError, saveImage } from "../../src/data/mod.ts";
 
 const image = {
