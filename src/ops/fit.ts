@@ -22,9 +22,9 @@ export function fit(gpu: Gpu, from: Matrices, rows: number, columns: number): St
   return copy(gpu, from, rows, columns, [from.count, rows, columns], false).storage;
 }
 
-/** A tensor of `shape` with as many columns of the matrices as its last axis has. */
-export function cropped(gpu: Gpu, from: Matrices, shape: Shape): Tensor {
-  return copy(gpu, from, from.rows, shape[shape.length - 1], shape, false);
+/** The upper left corner of the matrices, as a tensor whose last axis are its columns and the one before its rows. */
+export function cropped(gpu: Gpu, from: Matrices, rows: number, shape: Shape): Tensor {
+  return copy(gpu, from, rows, shape[shape.length - 1], shape, false);
 }
 
 /** The matrices from last to first, each transposed, filled up with zeros to `rows` and `columns`. */

@@ -137,10 +137,14 @@ export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOption
   });
   if (isDone) return scope.keep(y);
   const rows = { count: 1, rows: batch * m, columns: width };
-  if (splits === 1) return scope.keep(cropped(gpu, { ...rows, storage: y.storage }, output));
+  if (splits === 1) {
+    return scope.keep(cropped(gpu, { ...rows, storage: y.storage }, rows.rows, output));
+  }
   const size = batch * m * width;
   const sum = sumRows(gpu, y.storage, splits, size, width === n ? output : [size]);
-  return scope.keep(width === n ? sum : cropped(gpu, { ...rows, storage: sum.storage }, output));
+  return scope.keep(
+    width === n ? sum : cropped(gpu, { ...rows, storage: sum.storage }, rows.rows, output),
+  );
 }
 
 type Run = Pick<Dispatch, "bind"> & {

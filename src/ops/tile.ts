@@ -14,11 +14,11 @@ export function tileFor(gpu: Gpu): Tile {
 }
 
 /** Runs `work` with one tile on any adapter, so that a test reaches both. */
-export function withTile<T>(tile: Tile, work: () => T): T {
+export async function withTile<T>(tile: Tile, work: () => T | Promise<T>): Promise<T> {
   const before = forced;
   forced = tile;
   try {
-    return work();
+    return await work();
   } finally {
     forced = before;
   }

@@ -1,0 +1,155 @@
+import { record, sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import { expectDType } from "./check.ts";
+import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
+import { biasGradient, leftGradient, type Operand, product, rightGradient } from "./matmul.ts";
+
+/** Zeros around an image, in pixels. */
+export interface Padding2d {
+  /** Rows above. */
+  top: number;
+  /** Rows below. */
+  bottom: number;
+  /** Columns before. */
+  left: number;
+  /** Columns after. */
+  right: number;
+}
+
+/** The geometry of a {@link conv2d}. */
+export interface Conv2dOptions {
+  /** Pixels from one output to the next, along both axes; default 1. */
+  stride?: number;
+  /** Zeros around the image; a number pads all four sides alike; default 0. */
+  padding?: number | Padding2d;
+}
+
+/**
+ * Convolution (cross-correlation, as deep learning has it) of images `x` [N, H, W, Cin] with
+ * `weight` [kH, kW, Cin, Cout] and an optional `bias` [Cout], in float32, to [N, H', W', Cout] with
+ * H' = ⌊(H + top + bottom − kH) / stride⌋ + 1. PyTorch keeps such a weight as [Cout, Cin, kH, kW].
+ *
+ * A pixel of the result depends, to the bit, only on what lies under the kernel: not on the batch, nor
+ * on its place in the image.
+ *
+ * @throws {ShapeError} where channels or bias do not fit, or the kernel is larger than the padded image.
+ * @throws {RangeError} for a stride below 1, or a padding that is negative or no whole number.
+ *
+ * @example
+ * ```ts
+ * import { conv2d, fromArray, full, Gpu } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const x = fromArray(gpu, [1, 2, 3, 4], [1, 2, 2, 1]);
+ * const box = full(gpu, [3, 3, 1, 1], 1);
+ * console.log(await conv2d(x, box, undefined, { padding: 1 }).read()); // 10, 10, 10, 10
+ * ```
+ */
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options: Conv2dOptions = {},
+): Tensor {
+  const geometry = check(x, weight, bias, options);
+  return isPointwise(geometry)
+    ? pointwise(x, weight, bias, geometry)
+    : spatial(x, weight, bias, geometry);
+}
+
+function spatial(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  geometry: Geometry,
+): Tensor {
+  return record("conv2d", {
+    inputs: bias ? [x, weight, bias] : [x, weight],
+    output: convolve(x, weight, bias, geometry),
+    saved: [x, weight],
+    backward: (dy, [x, weight], [needsX, needsWeight, needsBias]) => [
+      needsX ? inputGradient(dy, weight, geometry) : null,
+      needsWeight ? weightGradient(x, dy, geometry) : null,
+      ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
+    ],
+  });
+}
+
+function isPointwise({ kernel, stride, top, left, image, output }: Geometry): boolean {
+  return sameShape(kernel, [1, 1]) && stride === 1 && top === 0 && left === 0 &&
+    sameShape(image, output);
+}
+
+/** A 1×1 convolution is a matrix product of pixels by channels. */
+function pointwise(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  { batch, image: [height, width], cin, cout }: Geometry,
+): Tensor {
+  const extents = { batch: 1, m: batch * height * width, n: cout, k: cin };
+  const pixels = (tensor: Tensor): Operand => ({
+    storage: tensor.storage,
+    transposed: false,
+    shared: false,
+  });
+  const output = [batch, height, width, cout];
+  return record("conv2d", {
+    inputs: bias ? [x, weight, bias] : [x, weight],
+    output: product(x.gpu, pixels(x), pixels(weight), { ...extents, output, bias }),
+    saved: [x, weight],
+    backward: (dy, [x, weight], [needsX, needsWeight, needsBias]) => [
+      needsX ? leftGradient(dy, pixels(x), pixels(weight), extents, x.shape) : null,
+      needsWeight ? rightGradient(dy, pixels(x), pixels(weight), extents, weight.shape) : null,
+      ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
+    ],
+  });
+}
+
+function check(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  { stride = 1, padding = 0 }: Conv2dOptions,
+): Geometry {
+  expectDType("conv2d", "f32", bias ? { x, weight, bias } : { x, weight });
+  const shapes = `x ${shapeText(x.shape)}, weight ${shapeText(weight.shape)}`;
+  if (x.rank !== 4 || weight.rank !== 4 || x.size === 0 || weight.size === 0) {
+    throw new ShapeError("conv2d", `${shapes}: expected [N, H, W, Cin] and [kH, kW, Cin, Cout]`);
+  }
+  const [batch, height, width, cin] = x.shape;
+  const [kH, kW, expected, cout] = weight.shape;
+  if (cin !== expected) {
+    throw new ShapeError(
+      "conv2d",
+      `${shapes}: x has ${cin} channels, weight [kH, kW, Cin, Cout] expects ${expected}`,
+    );
+  }
+  if (bias && !sameShape(bias.shape, [cout])) {
+    throw new ShapeError("conv2d", `bias ${shapeText(bias.shape)}: expected [${cout}]`);
+  }
+  const { top, bottom, left, right } = sides(stride, padding);
+  const output = [
+    Math.floor((height + top + bottom - kH) / stride) + 1,
+    Math.floor((width + left + right - kW) / stride) + 1,
+  ];
+  if (Math.min(...output) < 1) {
+    throw new ShapeError("conv2d", `${shapes}: the kernel is larger than the padded image`);
+  }
+  const image = [height, width];
+  return { batch, image, cin, kernel: [kH, kW], output, cout, stride, top, left };
+}
+
+function sides(stride: number, padding: number | Padding2d): Padding2d {
+  if (!Number.isInteger(stride) || stride < 1) {
+    throw new RangeError(`conv2d: stride ${stride} is no whole number of at least 1`);
+  }
+  const { top, bottom, left, right } = typeof padding === "number"
+    ? { top: padding, bottom: padding, left: padding, right: padding }
+    : padding;
+  for (const side of [top, bottom, left, right]) {
+    if (!Number.isInteger(side) || side < 0) {
+      throw new RangeError(`conv2d: padding ${side} is no whole number of at least 0`);
+    }
+  }
+  return { top, bottom, left, right };
+}
