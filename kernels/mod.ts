@@ -22,6 +22,144 @@ fn add(
   }
 }
 `,
+  adamw: `// One step of AdamW, in place, in the order of PyTorch's arithmetic.
+
+struct Params {
+  size: u32,
+  decay: f32,
+  beta1: f32,
+  beta2: f32,
+  rest1: f32,
+  rest2: f32,
+  step_size: f32,
+  root_correction2: f32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read> coefficient: array<f32>;
+@group(0) @binding(3) var<storage, read_write> parameter: array<f32>;
+@group(0) @binding(4) var<storage, read_write> first: array<f32>;
+@group(0) @binding(5) var<storage, read_write> second: array<f32>;
+
+@compute @workgroup_size(64)
+fn step(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.size) {
+    let g = gradient[i] * coefficient[0];
+    let m = params.beta1 * first[i] + params.rest1 * g;
+    let v = params.beta2 * second[i] + params.rest2 * g * g;
+    first[i] = m;
+    second[i] = v;
+    let denominator = sqrt(v) / params.root_correction2 + params.eps;
+    parameter[i] = parameter[i] * params.decay - params.step_size * (m / denominator);
+  }
+}
+`,
+  argmax: `// The index of the largest element along the middle axis of [outer, length, inner]; the lowest of equals.
+//
+// A thread searches one chunk; where there are several, \`merge\` compares their winners.
+
+struct Params { items: u32, length: u32, inner: u32, chunks: u32, chunk: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> scalars: array<f32>;
+@group(0) @binding(2) var<storage, read> quads: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> values: array<f32>; // [outer, chunks, inner]
+@group(0) @binding(4) var<storage, read_write> indices: array<u32>;
+@group(0) @binding(5) var<storage, read> chunk_values: array<f32>;
+@group(0) @binding(6) var<storage, read> chunk_indices: array<u32>;
+
+struct Best { value: f32, index: u32 }
+
+fn better(p: Best, q: Best) -> Best {
+  if (q.value > p.value || (q.value == p.value && q.index < p.index)) {
+    return q;
+  }
+  return p;
+}
+
+// inner is 1, and length and chunk are multiples of four.
+@compute @workgroup_size(64)
+fn rows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.items) {
+    return;
+  }
+  let first = (i % params.chunks) * params.chunk;
+  let end = min(first + params.chunk, params.length);
+  let row = (i / params.chunks) * params.length;
+  var value = quads[(row + first) / 4u];
+  var index = vec4u(first, first + 1u, first + 2u, first + 3u);
+  for (var at = first + 4u; at < end; at += 4u) {
+    let next = quads[(row + at) / 4u];
+    let larger = next > value;
+    value = select(value, next, larger);
+    index = select(index, vec4u(at, at + 1u, at + 2u, at + 3u), larger);
+  }
+  let low = better(Best(value.x, index.x), Best(value.y, index.y));
+  let high = better(Best(value.z, index.z), Best(value.w, index.w));
+  let best = better(low, high);
+  values[i] = best.value;
+  indices[i] = best.index;
+}
+
+@compute @workgroup_size(64)
+fn elements(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.items) {
+    return;
+  }
+  let column = i % params.inner;
+  let block = i / params.inner;
+  let first = (block % params.chunks) * params.chunk;
+  let end = min(first + params.chunk, params.length);
+  let row = (block / params.chunks) * params.length;
+  var best = Best(scalars[(row + first) * params.inner + column], first);
+  for (var at = first + 1u; at < end; at++) {
+    let value = scalars[(row + at) * params.inner + column];
+    if (value > best.value) {
+      best = Best(value, at);
+    }
+  }
+  values[i] = best.value;
+  indices[i] = best.index;
+}
+
+@compute @workgroup_size(64)
+fn merge(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.items) {
+    return;
+  }
+  let start = (i / params.inner) * params.chunks * params.inner + i % params.inner;
+  var best = Best(chunk_values[start], chunk_indices[start]);
+  for (var chunk = 1u; chunk < params.chunks; chunk++) {
+    let at = start + chunk * params.inner;
+    if (chunk_values[at] > best.value) {
+      best = Best(chunk_values[at], chunk_indices[at]);
+    }
+  }
+  indices[i] = best.index;
+}
+`,
   binary: `// Functions of two numbers, with broadcasting.
 //
 // A thread makes four consecutive elements of the output. Buffers are whole multiples of 256 bytes,
@@ -793,6 +931,26 @@ fn place_quads(
   }
 }
 `,
+  ema: `// Exponential moving average: average = ratio * average + rest * value, in place.
+
+struct Params { size: u32, ratio: f32, rest: f32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> value: array<f32>;
+@group(0) @binding(2) var<storage, read_write> average: array<f32>;
+
+@compute @workgroup_size(64)
+fn update(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.size) {
+    average[i] = params.ratio * average[i] + params.rest * value[i];
+  }
+}
+`,
   fill: `// Sets every element to one value.
 
 struct Params { size: u32, value: f32 }
@@ -850,6 +1008,106 @@ fn fit(
     value = x[(matrix * params.rows + row) * params.columns + column];
   }
   y[i] = value;
+}
+`,
+  gather: `// Rows of a table by index. An index past the end reads the last row.
+
+// items: threads; channels: in quads for \`quads\`.
+struct Params { items: u32, rows: u32, channels: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read> from_scalars: array<f32>;
+@group(0) @binding(3) var<storage, read> from_quads: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> to_scalars: array<f32>;
+@group(0) @binding(5) var<storage, read_write> to_quads: array<vec4f>;
+
+fn source(i: u32) -> u32 {
+  let row = min(indices[i / params.channels], params.rows - 1u);
+  return row * params.channels + i % params.channels;
+}
+
+@compute @workgroup_size(64)
+fn scalars(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.items) {
+    to_scalars[i] = from_scalars[source(i)];
+  }
+}
+
+@compute @workgroup_size(64)
+fn quads(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.items) {
+    to_quads[i] = from_quads[source(i)];
+  }
+}
+`,
+  gradient_norm: `// The norm of many tensors together and the factor that clips it, in fixed order: each workgroup adds
+// the squares of 1024 neighbours, then one workgroup adds those sums.
+
+struct Params { size: u32, offset: u32, count: u32, max_norm: f32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(3) var<storage, read> sums: array<f32>;
+@group(0) @binding(4) var<storage, read_write> norm: array<f32>;
+@group(0) @binding(5) var<storage, read_write> coefficient: array<f32>;
+
+var<workgroup> part: array<f32, 64>;
+
+// Leaves the total of the 64 lanes' parts in part[0].
+fn join(lane: u32) {
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      part[lane] += part[lane + half];
+    }
+    workgroupBarrier();
+  }
+}
+
+@compute @workgroup_size(64)
+fn squares(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let block = group.y * groups.x + group.x;
+  let first = block * 1024u + lane;
+  let last = min(params.size, block * 1024u + 1024u);
+  var total = 0.0;
+  for (var i = first; i < last; i += 64u) {
+    total += x[i] * x[i];
+  }
+  part[lane] = total;
+  join(lane);
+  if (lane == 0u && block * 1024u < params.size) {
+    partial[params.offset + block] = part[0];
+  }
+}
+
+@compute @workgroup_size(64)
+fn finish(@builtin(local_invocation_index) lane: u32) {
+  var total = 0.0;
+  for (var i = lane; i < params.count; i += 64u) {
+    total += sums[i];
+  }
+  part[lane] = total;
+  join(lane);
+  if (lane == 0u) {
+    norm[0] = sqrt(part[0]);
+    coefficient[0] = min(1.0, params.max_norm / (norm[0] + 1e-6));
+  }
 }
 `,
   group_norm: `// Group normalisation over [images, pixels, channels], optionally followed by SiLU.
@@ -1605,46 +1863,135 @@ fn elements(
   y_scalars[i] = total / params.divisor;
 }
 `,
-  resample: `// Separable resampling of [images, height, width, channels]: each output is a weighted sum over a
-// rectangle of inputs. A table has, per output position, the first input it reads, how
-// many, and their weights. The gradient is the same kernel with transposed tables.
+  resample: `// Separable resampling of [images, height, width, channels] by nearest neighbour, area or bicubic
+// weights, and the transposes of these maps, which are their gradients.
+//
+// Along an axis the map takes \`from\` positions to \`to\`. Positions are ratios of whole numbers and are
+// computed as such, so that no rounding moves a window. The host keeps lengths below 2^15.
 
 struct Params {
-  size: u32, // threads: outputs / WIDTH
-  lanes: u32, // channels / WIDTH
-  in_height: u32,
-  in_width: u32,
-  out_height: u32,
-  out_width: u32,
-  row_length: u32, // numbers a position in \`rows\`
-  column_length: u32,
+  size: u32, // threads
+  lanes: u32, // channels, or vectors of four of them
+  from_height: u32,
+  from_width: u32,
+  to_height: u32,
+  to_width: u32,
 }
+
+override MODE: u32 = 0u;
+override TRANSPOSED: bool = false;
+
+const NEAREST = 0u;
+const AREA = 1u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rows: array<f32>;
-@group(0) @binding(2) var<storage, read> columns: array<f32>;
-@group(0) @binding(3) var<storage, read> input: array<f32>;
-@group(0) @binding(4) var<storage, read> input4: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> output: array<f32>;
-@group(0) @binding(6) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read> input4: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output4: array<vec4f>;
 
-struct Window {
-  first: u32, // offset of the first input
-  row: u32, // where the rows' entry begins in its table
-  column: u32,
-  height: u32,
-  width: u32,
+struct Axis { from: u32, to: u32 }
+
+// What position \`o\` of the result reads: \`first\` up to, not including, \`end\`; \`centre\` is
+// ⌊(o + ½)·from/to − ½⌋ and \`fraction\` the rest, for bicubic weights.
+struct Window { first: u32, end: u32, centre: i32, fraction: f32 }
+
+fn window(o: u32, axis: Axis) -> Window {
+  if (MODE == NEAREST) {
+    let first = o * axis.from / axis.to;
+    return Window(first, first + 1u, 0, 0.0);
+  }
+  if (MODE == AREA) {
+    return Window(o * axis.from / axis.to, ((o + 1u) * axis.from - 1u) / axis.to + 1u, 0, 0.0);
+  }
+  let doubled = 2u * axis.to;
+  let place = (2u * o + 1u) * axis.from + axis.to; // (centre + 1) · 2·to, which is positive
+  let whole = place / doubled;
+  let fraction = f32(place - whole * doubled) / f32(doubled);
+  let first = u32(max(i32(whole) - 2, 0));
+  return Window(first, min(whole + 2u, axis.from), i32(whole) - 1, fraction);
 }
 
-fn window(i: u32) -> Window {
-  let lane = i % params.lanes;
+// Keys' cubic convolution (1981) with a = −0.75.
+fn cubic(distance: f32) -> f32 {
+  let t = abs(distance);
+  if (t <= 1.0) {
+    return (1.25 * t - 2.25) * t * t + 1.0;
+  }
+  if (t < 2.0) {
+    return ((-0.75 * t + 3.75) * t - 6.0) * t + 3.0;
+  }
+  return 0.0;
+}
+
+// How much of position \`i\` goes into the one that has window \`w\`. Beyond its ends the bicubic map reads
+// the end itself.
+fn weight(w: Window, i: u32, axis: Axis) -> f32 {
+  if (i < w.first || i >= w.end) {
+    return 0.0;
+  }
+  if (MODE == NEAREST) {
+    return 1.0;
+  }
+  if (MODE == AREA) {
+    return 1.0 / f32(w.end - w.first);
+  }
+  let distance = f32(w.centre - i32(i)) + w.fraction;
+  var total = cubic(distance);
+  if (i == 0u) {
+    total += cubic(distance + 1.0) + cubic(distance + 2.0);
+  }
+  if (i == axis.from - 1u) {
+    total += cubic(distance - 1.0) + cubic(distance - 2.0);
+  }
+  return total;
+}
+
+struct Range { first: u32, end: u32 }
+
+// Positions of the result that may read \`i\`; those that do not have weight 0.
+fn readers(i: u32, axis: Axis) -> Range {
+  if (MODE <= AREA) {
+    return Range(i * axis.to / axis.from, ((i + 1u) * axis.to - 1u) / axis.from + 1u);
+  }
+  let to = i32(axis.to);
+  let from = i32(axis.from);
+  let first = max(to * (2 * i32(i) - 3) - from, 0) / (2 * from);
+  let last = to * (2 * i32(i) + 5) - from;
+  return Range(u32(first), select(0u, min(u32(last) / (2u * axis.from) + 1u, axis.to), last >= 0));
+}
+
+// The positions that thread position \`o\` gathers over, whichever way the map goes.
+fn range(o: u32, axis: Axis, w: Window) -> Range {
+  if (TRANSPOSED) {
+    return readers(o, axis);
+  }
+  return Range(w.first, w.end);
+}
+
+// The weight of position \`i\` in the gather of \`o\`.
+fn tap(o: u32, i: u32, axis: Axis, w: Window) -> f32 {
+  if (TRANSPOSED) {
+    return weight(window(i, axis), o, axis);
+  }
+  return weight(w, i, axis);
+}
+
+struct Place { image: u32, row: u32, column: u32, lane: u32 }
+
+fn place(i: u32) -> Place {
+  let height = select(params.to_height, params.from_height, TRANSPOSED);
+  let width = select(params.to_width, params.from_width, TRANSPOSED);
   let pixel = i / params.lanes;
-  let row = (pixel / params.out_width % params.out_height) * params.row_length;
-  let column = (pixel % params.out_width) * params.column_length;
-  let image = pixel / (params.out_width * params.out_height);
-  let line = image * params.in_height + u32(rows[row]);
-  let first = (line * params.in_width + u32(columns[column])) * params.lanes + lane;
-  return Window(first, row + 2u, column + 2u, u32(rows[row + 1u]), u32(columns[column + 1u]));
+  let line = pixel / width;
+  return Place(line / height, line % height, pixel % width, i % params.lanes);
+}
+
+// The offset of the first pixel of a row of what is read.
+fn line_of(image: u32, row: u32) -> u32 {
+  let height = select(params.from_height, params.to_height, TRANSPOSED);
+  let width = select(params.from_width, params.to_width, TRANSPOSED);
+  return (image * height + row) * width;
 }
 
 @compute @workgroup_size(64)
@@ -1657,16 +2004,21 @@ fn gather4(
   if (i >= params.size) {
     return;
   }
-  let w = window(i);
+  let p = place(i);
+  let rows = Axis(params.from_height, params.to_height);
+  let columns = Axis(params.from_width, params.to_width);
+  let row_window = window(p.row, rows);
+  let column_window = window(p.column, columns);
+  let over_rows = range(p.row, rows, row_window);
+  let over_columns = range(p.column, columns, column_window);
   var total = vec4f();
-  for (var r = 0u; r < w.height; r++) {
-    var at = w.first + r * params.in_width * params.lanes;
+  for (var r = over_rows.first; r < over_rows.end; r++) {
+    let line = line_of(p.image, r);
     var sum = vec4f();
-    for (var c = 0u; c < w.width; c++) {
-      sum += columns[w.column + c] * input4[at];
-      at += params.lanes;
+    for (var c = over_columns.first; c < over_columns.end; c++) {
+      sum += tap(p.column, c, columns, column_window) * input4[(line + c) * params.lanes + p.lane];
     }
-    total += rows[w.row + r] * sum;
+    total += tap(p.row, r, rows, row_window) * sum;
   }
   output4[i] = total;
 }
@@ -1681,18 +2033,230 @@ fn gather1(
   if (i >= params.size) {
     return;
   }
-  let w = window(i);
+  let p = place(i);
+  let rows = Axis(params.from_height, params.to_height);
+  let columns = Axis(params.from_width, params.to_width);
+  let row_window = window(p.row, rows);
+  let column_window = window(p.column, columns);
+  let over_rows = range(p.row, rows, row_window);
+  let over_columns = range(p.column, columns, column_window);
   var total = 0.0;
-  for (var r = 0u; r < w.height; r++) {
-    var at = w.first + r * params.in_width * params.lanes;
+  for (var r = over_rows.first; r < over_rows.end; r++) {
+    let line = line_of(p.image, r);
     var sum = 0.0;
-    for (var c = 0u; c < w.width; c++) {
-      sum += columns[w.column + c] * input[at];
-      at += params.lanes;
+    for (var c = over_columns.first; c < over_columns.end; c++) {
+      sum += tap(p.column, c, columns, column_window) * input[(line + c) * params.lanes + p.lane];
     }
-    total += rows[w.row + r] * sum;
+    total += tap(p.row, r, rows, row_window) * sum;
   }
   output[i] = total;
+}
+`,
+  scatter_add: `// Sums the values of all tokens that share a row, in ascending order of tokens.
+//
+// The tokens are first sorted by row with a stable radix sort (\`count\`, \`scan\` and \`place\` for each
+// digit), which makes a row's tokens a list. A list is then summed in pieces of 64 by its positions:
+// \`sum_values\` sums tokens, \`sum_partials\` sums 64 sums of the level below, and so on. Where a list is
+// split depends on the position in it alone, so one long list is as fast as many short ones and the
+// result never depends on timing.
+
+const BLOCK = 128u; // tokens whose order \`place\` settles among themselves
+const PIECE = 64u;
+
+override FIRST: bool = false; // the first digit: the tokens are still in their own order
+
+// blocks: ceil(tokens / BLOCK); counters: bins times blocks; channels: in quads;
+// span: how many positions of a list one partial sum of the level below stands for.
+struct Params {
+  tokens: u32,
+  rows: u32,
+  shift: u32,
+  mask: u32,
+  blocks: u32,
+  counters: u32,
+  channels: u32,
+  span: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> keys: array<u32>;
+@group(0) @binding(2) var<storage, read> key_quads: array<vec4u>;
+@group(0) @binding(3) var<storage, read> order: array<u32>;
+@group(0) @binding(4) var<storage, read_write> tallies: array<atomic<u32>>; // [bins, blocks]
+@group(0) @binding(5) var<storage, read_write> offsets: array<u32>; // the same, summed up
+@group(0) @binding(6) var<storage, read> placed_offsets: array<u32>;
+@group(0) @binding(7) var<storage, read_write> sorted_keys: array<u32>;
+@group(0) @binding(8) var<storage, read_write> sorted_order: array<u32>;
+@group(0) @binding(9) var<storage, read_write> new_starts: array<u32>;
+@group(0) @binding(10) var<storage, read> starts: array<u32>; // one more than a list's start; 0: no list
+@group(0) @binding(11) var<storage, read> values: array<vec4f>;
+@group(0) @binding(12) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(13) var<storage, read> sums: array<vec4f>;
+@group(0) @binding(14) var<storage, read_write> table: array<vec4f>;
+
+fn clamp_key(key: u32) -> u32 {
+  return min(key, params.rows - 1u);
+}
+
+// Integer sums do not depend on the order of their terms.
+@compute @workgroup_size(64)
+fn count(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.tokens) {
+    let digit = (clamp_key(keys[i]) >> params.shift) & params.mask;
+    atomicAdd(&tallies[digit * params.blocks + i / BLOCK], 1u);
+  }
+}
+
+const SCANNERS = 256u;
+var<workgroup> totals: array<u32, SCANNERS>;
+
+// Replaces each counter by the sum of those before it; one workgroup.
+@compute @workgroup_size(SCANNERS)
+fn scan(@builtin(local_invocation_index) lane: u32) {
+  let each = (params.counters + SCANNERS - 1u) / SCANNERS;
+  let first = lane * each;
+  let end = min(first + each, params.counters);
+  var total = 0u;
+  for (var i = first; i < end; i++) {
+    total += offsets[i];
+  }
+  totals[lane] = total;
+  workgroupBarrier();
+  if (lane == 0u) {
+    var before = 0u;
+    for (var i = 0u; i < SCANNERS; i++) {
+      let own = totals[i];
+      totals[i] = before;
+      before += own;
+    }
+  }
+  workgroupBarrier();
+  var before = totals[lane];
+  for (var i = first; i < end; i++) {
+    let own = offsets[i];
+    offsets[i] = before;
+    before += own;
+  }
+}
+
+fn digits(quad: u32) -> vec4u {
+  let rows = vec4u(params.rows - 1u);
+  return (min(key_quads[quad], rows) >> vec4u(params.shift)) & vec4u(params.mask);
+}
+
+// A token goes behind those of lower digits, of earlier blocks, and earlier in its block.
+@compute @workgroup_size(64)
+fn place(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.tokens) {
+    return;
+  }
+  let own_quad = i / 4u;
+  let digit = digits(own_quad)[i % 4u];
+  var before = vec4u(0u);
+  for (var quad = i / BLOCK * (BLOCK / 4u); quad < own_quad; quad++) {
+    before += select(vec4u(0u), vec4u(1u), digits(quad) == vec4u(digit));
+  }
+  let earlier = vec4u(0u, 1u, 2u, 3u) < vec4u(i % 4u);
+  before += select(vec4u(0u), vec4u(1u), earlier & (digits(own_quad) == vec4u(digit)));
+  let rank = before.x + before.y + before.z + before.w;
+  let to = placed_offsets[digit * params.blocks + i / BLOCK] + rank;
+  sorted_keys[to] = clamp_key(key_quads[own_quad][i % 4u]);
+  sorted_order[to] = select(order[i], i, FIRST);
+}
+
+@compute @workgroup_size(64)
+fn mark_starts(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.tokens) {
+    if (i == 0u || keys[i] != keys[max(i, 1u) - 1u]) {
+      new_starts[keys[i]] = i + 1u;
+    }
+  }
+}
+
+@compute @workgroup_size(64)
+fn sum_values(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (group.y * groups.x + group.x) * 64u + lane;
+  let i = thread / params.channels;
+  if (i >= params.tokens) {
+    return;
+  }
+  let key = keys[i];
+  if ((i + 1u - starts[key]) % PIECE != 0u) {
+    return;
+  }
+  let channel = thread % params.channels;
+  var total = values[order[i] * params.channels + channel];
+  for (var at = i + 1u; at < min(i + PIECE, params.tokens); at++) {
+    if (keys[at] != key) {
+      break;
+    }
+    total += values[order[at] * params.channels + channel];
+  }
+  partials[thread] = total;
+}
+
+@compute @workgroup_size(64)
+fn sum_partials(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (group.y * groups.x + group.x) * 64u + lane;
+  let i = thread / params.channels;
+  if (i >= params.tokens) {
+    return;
+  }
+  let key = keys[i];
+  if ((i + 1u - starts[key]) % (PIECE * params.span) != 0u) {
+    return;
+  }
+  var total = partials[thread];
+  for (var k = 1u; k < PIECE; k++) {
+    let at = i + k * params.span;
+    if (at >= params.tokens || keys[at] != key) {
+      break;
+    }
+    total += partials[thread + k * params.span * params.channels];
+  }
+  partials[thread] = total;
+}
+
+@compute @workgroup_size(64)
+fn write_table(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let thread = (group.y * groups.x + group.x) * 64u + lane;
+  let row = thread / params.channels;
+  if (row >= params.rows) {
+    return;
+  }
+  let start = starts[row];
+  var total = vec4f(0.0);
+  if (start > 0u) {
+    total = sums[(start - 1u) * params.channels + thread % params.channels];
+  }
+  table[thread] = total;
 }
 `,
   sum_rows: `// Sums the rows of a matrix, \`chunk\` at a time, in rising order: [rows, columns] to [parts, columns].
@@ -1879,16 +2443,22 @@ fn grad(
 /** A kernel family: the name of a .wgsl file in kernels/. */
 export type KernelName =
   | "accumulate"
+  | "adamw"
+  | "argmax"
   | "binary"
   | "column_sums"
   | "conv2d"
   | "conv2d_grad"
   | "copy"
+  | "ema"
   | "fill"
   | "fit"
+  | "gather"
+  | "gradient_norm"
   | "group_norm"
   | "matmul"
   | "reduce"
   | "resample"
+  | "scatter_add"
   | "sum_rows"
   | "unary";

@@ -20,12 +20,11 @@ export function combine(name: keyof typeof OPS, a: Tensor, b: Tensor): Tensor {
     broadcastStrides(b.shape, shape),
   ]);
   const { entry, quads } = plan(walk);
-  const operands = quads
-    ? { a_quads: a.storage, b_quads: b.storage }
-    : { a: a.storage, b: b.storage };
   const count = Math.ceil(y.size / 4);
   a.gpu.run(kernel, entry, {
-    bind: { ...operands, y: y.storage },
+    bind: quads
+      ? { a_quads: a.storage, b_quads: b.storage, y: y.storage }
+      : { a: a.storage, b: b.storage, y: y.storage },
     params: { quads: count, ...walkParams(name, walk, "ab") },
     constants: { OP: OPS[name], ...entryConstants(entry, walk) },
     grid: gridFor(count, 64),
