@@ -1866,7 +1866,7 @@ fn elements(
   resample: `// Separable resampling of [images, height, width, channels] by nearest neighbour, area or bicubic
 // weights, and the transposes of these maps, which are their gradients.
 //
-// Along an axis the map takes \`from\` positions to \`to\`. Positions are ratios of whole numbers and are
+// Along an axis the map takes \`inputs\` positions to \`outputs\`. Positions are ratios of whole numbers and are
 // computed as such, so that no rounding moves a window. The host keeps lengths below 2^15.
 
 struct Params {
@@ -1890,26 +1890,26 @@ const AREA = 1u;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output4: array<vec4f>;
 
-struct Axis { from: u32, to: u32 }
+struct Axis { inputs: u32, outputs: u32 }
 
 // What position \`o\` of the result reads: \`first\` up to, not including, \`end\`; \`centre\` is
-// ⌊(o + ½)·from/to − ½⌋ and \`fraction\` the rest, for bicubic weights.
+// ⌊(o + ½)·inputs/outputs − ½⌋ and \`fraction\` the rest, for bicubic weights.
 struct Window { first: u32, end: u32, centre: i32, fraction: f32 }
 
 fn window(o: u32, axis: Axis) -> Window {
   if (MODE == NEAREST) {
-    let first = o * axis.from / axis.to;
+    let first = o * axis.inputs / axis.outputs;
     return Window(first, first + 1u, 0, 0.0);
   }
   if (MODE == AREA) {
-    return Window(o * axis.from / axis.to, ((o + 1u) * axis.from - 1u) / axis.to + 1u, 0, 0.0);
+    return Window(o * axis.inputs / axis.outputs, ((o + 1u) * axis.inputs - 1u) / axis.outputs + 1u, 0, 0.0);
   }
-  let doubled = 2u * axis.to;
-  let place = (2u * o + 1u) * axis.from + axis.to; // (centre + 1) · 2·to, which is positive
+  let doubled = 2u * axis.outputs;
+  let place = (2u * o + 1u) * axis.inputs + axis.outputs; // (centre + 1) · 2·outputs, which is positive
   let whole = place / doubled;
   let fraction = f32(place - whole * doubled) / f32(doubled);
   let first = u32(max(i32(whole) - 2, 0));
-  return Window(first, min(whole + 2u, axis.from), i32(whole) - 1, fraction);
+  return Window(first, min(whole + 2u, axis.inputs), i32(whole) - 1, fraction);
 }
 
 // Keys' cubic convolution (1981) with a = −0.75.
@@ -1941,7 +1941,7 @@ fn weight(w: Window, i: u32, axis: Axis) -> f32 {
   if (i == 0u) {
     total += cubic(distance + 1.0) + cubic(distance + 2.0);
   }
-  if (i == axis.from - 1u) {
+  if (i == axis.inputs - 1u) {
     total += cubic(distance - 1.0) + cubic(distance - 2.0);
   }
   return total;
@@ -1952,13 +1952,13 @@ struct Range { first: u32, end: u32 }
 // Positions of the result that may read \`i\`; those that do not have weight 0.
 fn readers(i: u32, axis: Axis) -> Range {
   if (MODE <= AREA) {
-    return Range(i * axis.to / axis.from, ((i + 1u) * axis.to - 1u) / axis.from + 1u);
+    return Range(i * axis.outputs / axis.inputs, ((i + 1u) * axis.outputs - 1u) / axis.inputs + 1u);
   }
-  let to = i32(axis.to);
-  let from = i32(axis.from);
-  let first = max(to * (2 * i32(i) - 3) - from, 0) / (2 * from);
-  let last = to * (2 * i32(i) + 5) - from;
-  return Range(u32(first), select(0u, min(u32(last) / (2u * axis.from) + 1u, axis.to), last >= 0));
+  let outputs = i32(axis.outputs);
+  let inputs = i32(axis.inputs);
+  let first = max(outputs * (2 * i32(i) - 3) - inputs, 0) / (2 * inputs);
+  let last = outputs * (2 * i32(i) + 5) - inputs;
+  return Range(u32(first), select(0u, min(u32(last) / (2u * axis.inputs) + 1u, axis.outputs), last >= 0));
 }
 
 // The positions that thread position \`o\` gathers over, whichever way the map goes.
