@@ -1,0 +1,177 @@
+import { assertThrows } from "@std/assert";
+import type { Gpu } from "../../src/gpu/mod.ts";
+import { conv2d, type Conv2dOptions } from "../../src/ops/conv2d.ts";
+import { type Tile, withTile } from "../../src/ops/tile.ts";
+import {
+  fromArray,
+  full,
+  gradients,
+  ShapeError,
+  type Tensor,
+  zeros,
+} from "../../src/tensor/mod.ts";
+import { assertClose, assertSame } from "../support/compare.ts";
+import { flat, gpuTest } from "../support/gpu.ts";
+import { gradcheck } from "../support/gradcheck.ts";
+import { Random } from "../support/random.ts";
+import * as reference from "../support/reference.ts";
+import { type NDArray, toF32 } from "../support/reference.ts";
+import { torchcheck } from "../support/torchcheck.ts";
+
+const tiles: Tile[] = ["registers", "tiled"];
+
+const cases: [x: number[], weight: number[], options: Conv2dOptions][] = [
+  [[1, 1, 1, 1], [1, 1, 1, 1], {}],
+  [[2, 3, 5, 7], [1, 1, 7, 5], {}],
+  [[1, 5, 5, 3], [1, 1, 3, 4], { stride: 2 }],
+  [[1, 4, 3, 3], [1, 1, 3, 2], { padding: 1 }],
+  [[2, 5, 7, 4], [3, 3, 4, 8], { padding: 1 }],
+  [[1, 4, 11, 3], [3, 3, 3, 12], { padding: 1 }],
+  [[1, 3, 17, 9], [3, 3, 9, 3], { padding: 1 }],
+  [[1, 7, 8, 5], [3, 3, 5, 6], { stride: 2, padding: { top: 0, bottom: 1, left: 0, right: 1 } }],
+  [[2, 6, 9, 4], [4, 4, 4, 4], { stride: 2, padding: 1 }],
+  [[1, 9, 7, 3], [2, 3, 3, 5], { stride: 3, padding: { top: 2, bottom: 0, left: 1, right: 3 } }],
+  [[1, 3, 2, 2], [2, 2, 2, 3], { stride: 2, padding: 4 }],
+  [[1, 2, 33, 1], [1, 5, 1, 1], { padding: { top: 0, bottom: 0, left: 4, right: 0 } }],
+  [[1, 5, 5, 33], [5, 5, 33, 1], {}],
+];
+
+for (const tile of tiles) {
+  gpuTest(`conv2d, ${tile}: float64 and finite differences`, async () => {
+    for (const [x, weight, options] of cases) {
+      const random = new Random(x[1] + 10 * x[2] + 100 * x[3]);
+      await withTile(tile, () =>
+        gradcheck({
+          name: `conv2d [${x}] [${weight}] ${JSON.stringify(options)}`,
+          inputs: [random.normal(x), random.normal(weight), random.normal([weight[3]])],
+          coordinates: 24,
+          op: ([x, weight, bias]) => conv2d(x, weight, bias, options),
+          reference: ([x, weight, bias]) => reference.conv2d(x, weight, bias, options),
+        }));
+    }
+  });
+
+  gpuTest(
+    `conv2d, ${tile}: equals PyTorch's`,
+    () =>
+      withTile(
+        tile,
+        () =>
+          torchcheck("conv2d", ([x, weight, bias], options) => conv2d(x, weight, bias, options)),
+      ),
+  );
+
+  gpuTest(`conv2d, ${tile}: a weight's gradient summed in parts`, async (gpu) => {
+    const random = new Random(9);
+    const x = random.normal([2, 61, 33, 3]);
+    const dy = random.normal([2, 61, 33, 5]);
+    const [found] = await withTile(tile, () =>
+      run(gpu, () => {
+        const weight = zeros(gpu, [3, 3, 3, 5]).requireGrad();
+        const y = conv2d(upload(gpu, x), weight, undefined, { padding: 1 });
+        return gradients(y, [weight], { seed: upload(gpu, dy) });
+      }));
+    assertClose(found, weightGradient(x, dy), { relative: 2e-6 });
+  });
+
+  gpuTest(`conv2d, ${tile}: an image alone gives the bits it has in a batch`, async (gpu) => {
+    const random = new Random(6);
+    for (const [kernel, stride] of [[3, 1], [3, 2], [1, 1]]) {
+      const images = random.normal([3, 9, 13, 6]);
+      const weight = random.normal([kernel, kernel, 6, 7]);
+      const size = images.data.length / 3;
+      const compute = (count: number, data: Float64Array) =>
+        run(gpu, () => {
+          const x = upload(gpu, reference.nd([count, 9, 13, 6], data)).requireGrad();
+          const y = conv2d(x, upload(gpu, weight), undefined, {
+            stride,
+            padding: (kernel - 1) / 2,
+          });
+          return [y, gradients(y, [x], { seed: full(gpu, y.shape, 0.7) })[0]];
+        });
+      await withTile(tile, async () => {
+        const together = await compute(3, images.data);
+        for (let image = 0; image < 3; image++) {
+          const alone = await compute(1, images.data.subarray(image * size, (image + 1) * size));
+          alone.forEach((values, i) => {
+            const start = image * values.length;
+            assertSame(values, together[i].subarray(start, start + values.length));
+          });
+        }
+      });
+    }
+  });
+}
+
+gpuTest("conv2d gives the same bits with both tiles", async (gpu) => {
+  const random = new Random(3);
+  const x = random.normal([1, 10, 19, 5]);
+  const weight = random.normal([3, 3, 5, 9]);
+  const compute = () => run(gpu, () => [conv2d(upload(gpu, x), upload(gpu, weight))]);
+  const [registers] = await withTile("registers", compute);
+  const [tiled] = await withTile("tiled", compute);
+  assertSame(registers, tiled);
+});
+
+gpuTest("conv2d leaves no bytes behind", async (gpu) => {
+  for (const kernel of [1, 3]) {
+    await flat(gpu, () => {
+      using _scope = gpu.scope();
+      const x = full(gpu, [2, 9, 9, 3], 1).requireGrad();
+      const weight = full(gpu, [kernel, kernel, 3, 5], 1).requireGrad();
+      const bias = full(gpu, [5], 1).requireGrad();
+      const y = conv2d(x, weight, bias, { padding: (kernel - 1) / 2 });
+      gradients(y, [x, weight, bias], { seed: full(gpu, y.shape, 1) });
+    });
+  }
+});
+
+gpuTest("conv2d refuses what does not fit", (gpu) => {
+  using _scope = gpu.scope();
+  const x = zeros(gpu, [1, 5, 5, 3]);
+  const weight = zeros(gpu, [3, 3, 3, 8]);
+  const refused: [() => Tensor, string][] = [
+    [() => conv2d(zeros(gpu, [5, 5, 3]), weight), "x [5, 5, 3]"],
+    [() => conv2d(x, zeros(gpu, [8, 3, 3, 3]), undefined), "larger than the padded image"],
+    [() => conv2d(x, zeros(gpu, [3, 3, 8, 3])), "x has 3 channels"],
+    [() => conv2d(x, weight, zeros(gpu, [3])), "expected [8]"],
+    [() => conv2d(zeros(gpu, [0, 5, 5, 3]), weight), "expected [N, H, W, Cin]"],
+    [() => conv2d(zeros(gpu, [1, 5, 5, 3], "u32"), weight), "x is u32"],
+  ];
+  for (const [work, message] of refused) assertThrows(work, ShapeError, message);
+  for (const stride of [0, 1.5, -1]) {
+    assertThrows(() => conv2d(x, weight, undefined, { stride }), RangeError, "stride");
+  }
+  assertThrows(() => conv2d(x, weight, undefined, { padding: -1 }), RangeError, "padding -1");
+});
+
+/** dw[ky, kx, i, o] = Σ x[n, y + ky − 1, x + kx − 1, i] dy[n, y, x, o]. */
+function weightGradient(x: NDArray, dy: NDArray): NDArray {
+  const [batch, height, width, cin] = x.shape;
+  const cout = dy.shape[3];
+  const dw = reference.filled([3, 3, cin, cout], 0);
+  for (let pixel = 0; pixel < batch * height * width; pixel++) {
+    for (let tap = 0; tap < 9; tap++) {
+      const row = Math.floor(pixel / width) % height + Math.floor(tap / 3) - 1;
+      const column = pixel % width + tap % 3 - 1;
+      if (row < 0 || row >= height || column < 0 || column >= width) continue;
+      const source = pixel + (Math.floor(tap / 3) - 1) * width + tap % 3 - 1;
+      for (let i = 0; i < cin; i++) {
+        for (let o = 0; o < cout; o++) {
+          dw.data[(tap * cin + i) * cout + o] += x.data[source * cin + i] *
+            dy.data[pixel * cout + o];
+        }
+      }
+    }
+  }
+  return dw;
+}
+
+function upload(gpu: Gpu, x: NDArray): Tensor {
+  return fromArray(gpu, toF32(x), x.shape);
+}
+
+function run(gpu: Gpu, work: () => Tensor[]): Promise<Float32Array[]> {
+  using _scope = gpu.scope();
+  return Promise.all(work().map((tensor) => tensor.readF32()));
+}
