@@ -54,11 +54,10 @@ export async function requestAdapter(options: AdapterOptions = {}): Promise<GPUA
       "this runtime has no WebGPU: use Deno 2.9 or newer, or a browser that has it",
     );
   }
-  const adapter = await withRuntimeDir(() =>
-    navigator.gpu.requestAdapter({
-      powerPreference: options.powerPreference ?? "high-performance",
-    })
-  );
+  await preferVulkan();
+  const adapter = await navigator.gpu.requestAdapter({
+    powerPreference: options.powerPreference ?? "high-performance",
+  });
   if (!adapter) {
     throw new NoAdapterError(
       "no WebGPU adapter was found: install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers), " +
@@ -69,18 +68,12 @@ export async function requestAdapter(options: AdapterOptions = {}): Promise<GPUA
 }
 
 /**
- * Runs `ask` with XDG_RUNTIME_DIR set, where it is unset and may be set: without it the GL loader
- * writes an error to the terminal that has nothing to do with Vulkan.
+ * Keeps Deno on Linux from falling back to OpenGL, where a driver of the same name has fewer features
+ * and writes warnings to the terminal. Whoever chose a backend keeps it.
  */
-async function withRuntimeDir<T>(ask: () => Promise<T>): Promise<T> {
-  const variable = "XDG_RUNTIME_DIR";
-  if (!globalThis.Deno || Deno.build.os !== "linux") return await ask();
+async function preferVulkan(): Promise<void> {
+  const variable = "DENO_WEBGPU_BACKEND";
+  if (!("Deno" in globalThis) || Deno.build.os !== "linux") return;
   const { state } = await Deno.permissions.query({ name: "env", variable });
-  if (state !== "granted" || Deno.env.get(variable) !== undefined) return await ask();
-  Deno.env.set(variable, "/tmp");
-  try {
-    return await ask();
-  } finally {
-    Deno.env.delete(variable);
-  }
+  if (state === "granted" && Deno.env.get(variable) === undefined) Deno.env.set(variable, "vulkan");
 }

@@ -90,10 +90,10 @@ export class AutoencoderKL implements Disposable {
     using scope = image.gpu.scope();
     const z = this.config.latentChannels;
     const moments = this.moments(image);
-    return {
-      mean: scope.keep(slice(moments, { [-1]: [0, z] })),
-      logVariance: scope.keep(clamp(slice(moments, { [-1]: [z, 2 * z] }), { min: -30, max: 20 })),
-    };
+    const [batch, height, width] = moments.shape;
+    const mean = slice(moments, [0, 0, 0, 0], [batch, height, width, z]);
+    const logVariance = clamp(slice(moments, [0, 0, 0, z]), { min: -30, max: 20 });
+    return { mean: scope.keep(mean), logVariance: scope.keep(logVariance) };
   }
 
   /** The image of a latent: [N, h, w, z] → [N, f·h, f·w, 3], about [-1, 1] and not clamped. */

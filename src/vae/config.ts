@@ -156,7 +156,6 @@ function reader(json: Json, file: string) {
       ),
     flag: (name: string, other: boolean) =>
       take(name, "true or false", (value) => typeof value === "boolean", other),
-    number: (name: string, other: number) =>
-      take(name, "a number", (value) => typeof value === "number" && Number.isFinite(value), other),
+    number: (name: string, other: number) => take(name, "a number", isNumber, other),
   };
 }
