@@ -7,9 +7,9 @@ export { argmax } from "./argmax.ts";
 export { add, div, maximum, minimum, mul, sub } from "./binary.ts";
 export { broadcastTo } from "./broadcast_to.ts";
 export { concat, stack } from "./concat.ts";
-export { gather } from "./gather.ts";
 export { conv1d, type Conv1dOptions, type Padding1d } from "./conv1d.ts";
 export { conv2d, type Conv2dOptions, type Padding2d } from "./conv2d.ts";
+export { gather } from "./gather.ts";
 export { groupNorm, type GroupNormOptions } from "./group_norm.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
 export { pad, type Padding, type PadOptions } from "./pad.ts";
@@ -19,6 +19,7 @@ export { area, bicubic, type ImageSize, nearest } from "./resample.ts";
 export { reshape } from "./reshape.ts";
 export { scatterAdd } from "./scatter_add.ts";
 export { slice } from "./slice.ts";
+export { logSoftmax, softmax } from "./softmax.ts";
 export { stopGradient } from "./stop_gradient.ts";
 export {
   abs,

@@ -12,6 +12,11 @@ export function checkNormInput(op: string, x: Tensor, rank: number): void {
   }
 }
 
+/** Throws unless `x` is f32 and consists of rows along its last axis. */
+export function checkRows(op: string, x: Tensor): void {
+  checkNormInput(op, x, 1);
+}
+
 /** Throws unless `parameter` is f32 with one number per channel of `x` (its last axis). */
 export function checkPerChannel(op: string, name: string, parameter: Tensor, x: Tensor): void {
   const channels = x.shape[x.rank - 1];
