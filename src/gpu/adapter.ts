@@ -54,7 +54,8 @@ export async function requestAdapter(options: AdapterOptions = {}): Promise<GPUA
       "this runtime has no WebGPU: use Deno 2.9 or newer, or a browser that has it",
     );
   }
-  await preferVulkan();
+  await setOnLinux("DENO_WEBGPU_BACKEND", "vulkan");
+  await setOnLinux("XDG_RUNTIME_DIR", "/tmp");
   const adapter = await navigator.gpu.requestAdapter({
     powerPreference: options.powerPreference ?? "high-performance",
   });
@@ -68,12 +69,12 @@ export async function requestAdapter(options: AdapterOptions = {}): Promise<GPUA
 }
 
 /**
- * Keeps Deno on Linux from falling back to OpenGL, where a driver of the same name has fewer features
- * and writes warnings to the terminal. Whoever chose a backend keeps it.
+ * Sets an environment variable on Linux where it is unset and may be set. The backend keeps Deno from
+ * falling back to OpenGL, where a driver of the same name has fewer features; the folder keeps the
+ * OpenGL loader, which is asked all the same, from writing errors to the terminal.
  */
-async function preferVulkan(): Promise<void> {
-  const variable = "DENO_WEBGPU_BACKEND";
+async function setOnLinux(variable: string, value: string): Promise<void> {
   if (!("Deno" in globalThis) || Deno.build.os !== "linux") return;
   const { state } = await Deno.permissions.query({ name: "env", variable });
-  if (state === "granted" && Deno.env.get(variable) === undefined) Deno.env.set(variable, "vulkan");
+  if (state === "granted" && Deno.env.get(variable) === undefined) Deno.env.set(variable, value);
 }
