@@ -32,6 +32,11 @@ struct Params {
 @group(0) @binding(4) var<storage, read> b_quads: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
 
+// By its bits: drivers take v != v for false.
+fn is_nan(v: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
 // Comparisons are written so that NaN stays NaN.
 fn combine(p: vec4f, q: vec4f) -> vec4f {
   let zero = vec4f(0.0);
@@ -41,8 +46,8 @@ fn combine(p: vec4f, q: vec4f) -> vec4f {
     case SUB: { return p - q; }
     case MUL: { return p * q; }
     case DIV: { return p / q; }
-    case MAXIMUM: { return select(q, p, (p > q) | (p != p)); }
-    case MINIMUM: { return select(q, p, (p < q) | (p != p)); }
+    case MAXIMUM: { return select(q, p, (p > q) | is_nan(p)); }
+    case MINIMUM: { return select(q, p, (p < q) | is_nan(p)); }
     case GREATER: { return select(select(zero, vec4f(0.5), p == q), one, p > q); }
     default: { return select(zero, one, p == q); }
   }

@@ -78,8 +78,7 @@ function checkFits(first: Tensor, tensor: Tensor, along: number): void {
 export function stack(tensors: readonly Tensor[], axis: number = 0): Tensor {
   if (tensors.length === 0) throw new ShapeError("stack", "no tensors to join");
   const along = normalizeAxis("stack", axis, tensors[0].rank + 1);
-  return concat(
-    tensors.map((tensor) => reshape(tensor, tensor.shape.toSpliced(along, 0, 1))),
-    along,
-  );
+  using scope = tensors[0].gpu.scope();
+  const parts = tensors.map((tensor) => reshape(tensor, tensor.shape.toSpliced(along, 0, 1)));
+  return scope.keep(concat(parts, along));
 }

@@ -39,10 +39,9 @@ export function pad(
   { mode = "constant", value = 0 }: PadOptions = {},
 ): Tensor {
   check(x, padding);
-  if (mode === "circular") {
-    return padding.reduce((y, pair, axis) => padCircular(y, axis, pair), x);
-  }
-  return padConstant(x, padding, value);
+  if (mode === "constant") return padConstant(x, padding, value);
+  using scope = x.gpu.scope();
+  return scope.keep(padding.reduce((y, pair, axis) => padCircular(y, axis, pair), x));
 }
 
 function check(x: Tensor, padding: Padding): void {

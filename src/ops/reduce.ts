@@ -78,8 +78,8 @@ function runsOf(axes: ReadonlySet<number>, rank: number): [number, number][] {
   return runs;
 }
 
-/** Folds the given axes, one run of neighbours after another; the result keeps them with length 1. */
-function foldAxes(x: Tensor, axes: ReadonlySet<number>, fold: Fold, divisor: number): Tensor {
+/** Folds a plan's axes, one run of neighbours after another, and gives the result its shape. */
+function foldAxes(x: Tensor, { axes, shape: resultShape }: Plan, fold: Fold, divisor = 1): Tensor {
   using scope = x.gpu.scope();
   const shape = [...x.shape];
   let y = x;
@@ -90,7 +90,7 @@ function foldAxes(x: Tensor, axes: ReadonlySet<number>, fold: Fold, divisor: num
     y = foldMiddle(y, sizes, fold, i === runs.length - 1 ? divisor : 1);
     shape.fill(1, start, end);
   });
-  const result = share(y, shape);
+  const result = share(y, resultShape);
   x.gpu.track(result);
   return scope.keep(result);
 }
@@ -120,12 +120,6 @@ function plan(op: string, x: Tensor, { axes, keepDims = false }: ReduceOptions):
   };
 }
 
-function withShape(x: Tensor, shape: Shape): Tensor {
-  const y = share(x, shape);
-  x.gpu.track(y);
-  return y;
-}
-
 /**
  * The sum over `axes`. Partial sums are taken in a fixed order, so that rounding errors stay small
  * (about 1e-7 relative for a million numbers of one sign) and equal rows give equal bits whatever
@@ -145,11 +139,11 @@ function withShape(x: Tensor, shape: Shape): Tensor {
  * ```
  */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const { axes, kept, shape } = plan("sum", x, options);
+  const reduced = plan("sum", x, options);
   return record("sum", {
     inputs: [x],
-    output: withShape(foldAxes(x, axes, "sum", 1), shape),
-    backward: (dy) => [broadcastTo(reshape(dy, kept), x.shape)],
+    output: foldAxes(x, reduced, "sum"),
+    backward: (dy) => [broadcastTo(reshape(dy, reduced.kept), x.shape)],
   });
 }
 
@@ -169,10 +163,11 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
  * ```
  */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const { axes, kept, shape, count } = plan("mean", x, options);
+  const reduced = plan("mean", x, options);
+  const { count, kept } = reduced;
   return record("mean", {
     inputs: [x],
-    output: withShape(foldAxes(x, axes, "sum", count), shape),
+    output: foldAxes(x, reduced, "sum", count),
     backward: (dy) => [broadcastTo(reshape(affine(dy, 1 / count, 0), kept), x.shape)],
   });
 }
@@ -194,16 +189,17 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * ```
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
-  const { axes, kept, shape } = plan("max", x, options);
-  const y = withShape(foldAxes(x, axes, "max", 1), shape);
+  const reduced = plan("max", x, options);
+  const y = foldAxes(x, reduced, "max");
   return record("max", {
     inputs: [x],
     output: y,
     saved: [x, y],
     backward: (dy, [x, y]) => {
-      const isMax = combine("equal", x, reshape(y, kept));
-      const ties = foldAxes(isMax, axes, "sum", 1);
-      return [combine("mul", isMax, combine("div", reshape(dy, kept), ties))];
+      const isMax = combine("equal", x, reshape(y, reduced.kept));
+      const ties = foldAxes(isMax, reduced, "sum");
+      const part = reshape(combine("div", dy, ties), reduced.kept);
+      return [combine("mul", isMax, part)];
     },
   });
 }
