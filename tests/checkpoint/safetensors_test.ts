@@ -137,6 +137,7 @@ const hostile: [string, Uint8Array, string][] = [
     '"a" twice',
   ],
   ["a field twice", build('{"a":{"dtype":"U8","dtype":"U8"}}'), '"dtype" twice'],
+  ["a key twice after a quote", build(`{"__metadata__":{"q":"\\"","q":"\\""}}`), '"q" twice'],
   ["metadata that is not text", build({ __metadata__: { a: 1 } }), "__metadata__"],
   ["an entry that is null", build({ a: null }), 'tensor "a" has dtype'],
   ["an unknown dtype", build({ a: entry("F3", [1], 0, 1) }, [1]), '"F3"'],
@@ -147,7 +148,11 @@ const hostile: [string, Uint8Array, string][] = [
   ["a missing offset", build({ a: { dtype: "U8", shape: [1] } }, [1]), "data_offsets"],
   ["a negative offset", build({ a: entry("U8", [1], -1, 0) }, [1]), "data_offsets"],
   ["an end before the begin", build({ a: entry("U8", [1], 1, 0) }, [1]), "bytes 1 to 0"],
-  ["an end beyond the file", build({ a: entry("U8", [2], 0, 2) }, [1]), "holds 1 bytes of data"],
+  [
+    "an end beyond the file",
+    build({ a: entry("U8", [2], 0, 2) }, [1]),
+    "bytes 0 to 2, but the file",
+  ],
   ["too few bytes", build({ a: entry("F32", [2], 0, 4) }, [0, 0, 0, 0]), "needs 8"],
   ["too many bytes", build({ a: entry("U8", [1], 0, 2) }, [0, 0]), "needs 1"],
   [

@@ -76,16 +76,16 @@ Deno.test("Gate lets no more than its width of jobs run, and all of them", async
   const gate = new Gate(3);
   let running = 0;
   let most = 0;
-  const results = await Promise.allSettled(
-    Array.from({ length: 20 }, (_, i) =>
-      gate.run(async () => {
-        most = Math.max(most, ++running);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        running--;
-        if (i % 5 === 0) throw new Error("a job failed");
-        return i;
-      })),
-  );
+  const job = async (i: number) => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    running--;
+    if (i % 5 === 0) throw new Error("a job failed");
+  };
+  // Each job that ends brings another one, so that new ones meet others waiting.
+  const chain = (i: number) => gate.run(() => job(i)).finally(() => gate.run(() => job(i + 1)));
+  const results = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => chain(i)));
   assertEquals([most, running], [3, 0]);
-  assertEquals(results.filter(({ status }) => status === "fulfilled").length, 16);
+  // Those of 0, 5, 10, 15 fail themselves, those of 4, 9, 14, 19 in the job that they bring.
+  assertEquals(results.filter(({ status }) => status === "rejected").length, 8);
 });

@@ -78,6 +78,16 @@ Deno.test("ImageFolder reports a bad image once and shows the next of the order 
     assertEquals((await (await open()).sample(13)).file, files[13]);
   }));
 
+Deno.test("ImageFolder reports a bad image once, also when several samples meet it together", () =>
+  withFolder(async (path) => {
+    await photos(path, 1);
+    await Deno.writeTextFile(join(path, "bad.jpg"), "no image");
+    let reports = 0;
+    const folder = await ImageFolder.open([path], { ...options, onSkip: () => reports++ });
+    await Promise.all(Array.from({ length: 8 }, (_, n) => folder.sample(n)));
+    assertEquals([reports, folder.skipped], [1, 1]);
+  }));
+
 Deno.test("ImageFolder says so when no image can be used", () =>
   withFolder(async (path) => {
     for (const name of ["a.jpg", "b.png"]) await Deno.writeTextFile(join(path, name), "no image");
