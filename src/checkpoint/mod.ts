@@ -10,6 +10,7 @@ export { type Config, configPart, parseConfig, readConfig } from "./config.ts";
 export type { FloatDtype, IntegerDtype, StoredDtype, TensorData } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorOptions, WriteError } from "./errors.ts";
 export { loadTokenizer, type TokenizerFiles, type TokenizerParts } from "./load_tokenizer.ts";
+export { loadVae } from "./load_vae.ts";
 export { modelId, type NamedWeights } from "./model_id.ts";
 export { prefixed, type PrefixedFile } from "./prefixed.ts";
 export {

@@ -1,0 +1,6 @@
+/**
+ * Losses of the adaptation.
+ *
+ * @module
+ */
+export { type ReconstructionLosses, reconstructionLosses } from "./reconstruction.ts";

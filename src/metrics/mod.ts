@@ -1,0 +1,7 @@
+/**
+ * How good a tokenizer is: PSNR, codebook use.
+ *
+ * @module
+ */
+export { type CodebookUse, codebookUse } from "./codebook.ts";
+export { meanPsnr, psnr } from "./psnr.ts";

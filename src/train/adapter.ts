@@ -1,0 +1,164 @@
+import type { Gpu } from "../gpu/mod.ts";
+import { reconstructionLosses } from "../losses/mod.ts";
+import type { Lora } from "../nn/mod.ts";
+import { add, affine } from "../ops/mod.ts";
+import type { CodaQuantizer, Quantized } from "../quantizer/mod.ts";
+import { gradients, type Tensor } from "../tensor/mod.ts";
+import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
+import { clipCoefficient } from "./clip.ts";
+import { emaRatio } from "./ema.ts";
+import type { Recipe } from "./recipe.ts";
+import { cosineRate } from "./schedule.ts";
+import { StepResult, type StepScalars } from "./step_result.ts";
+import { noiseRandom } from "./streams.ts";
+import { TrainedSet } from "./trained_set.ts";
+
+/** What is adapted: a continuous VAE with LoRA in its convolutions, and a quantizer. */
+export interface AdaptedModel {
+  /** The autoencoder; its own weights stay as they are. */
+  readonly vae: AutoencoderKL;
+  /** The adapters in it, with their values. */
+  readonly lora: Lora;
+  /** The quantizer, with its values. */
+  readonly quantizer: CodaQuantizer;
+}
+
+/** Losses before they are summed up. */
+type Parts = Omit<StepScalars, "total" | "gradNorm">;
+
+/**
+ * The adaptation of a continuous VAE to discrete tokens (arXiv 2503.17760), a step at a time: first
+ * `warmupSteps` of the quantizer alone on latents, then `steps` of quantizer and LoRA together.
+ *
+ * It waits for nothing: steps are recorded and sent, results are read when someone asks.
+ */
+export class Adapter implements Disposable {
+  /** The settings. */
+  readonly recipe: Recipe;
+  /** What is adapted; it belongs to the caller. */
+  readonly model: AdaptedModel;
+  /** The quantizer's parameters with optimizer and average. */
+  readonly quantizer: TrainedSet;
+  /** The adapters' parameters with optimizer and average. */
+  readonly lora: TrainedSet;
+  #gpu: Gpu;
+  #step = 0;
+
+  /** Optimizers and averages begin anew. */
+  constructor(model: AdaptedModel, recipe: Recipe) {
+    const { betas, weightDecay } = recipe;
+    this.model = model;
+    this.recipe = recipe;
+    this.#gpu = model.quantizer.parameters.gpu;
+    this.quantizer = new TrainedSet("quantizer", model.quantizer.parameters, {
+      betas,
+      weightDecay,
+    });
+    this.lora = new TrainedSet("lora", model.lora.parameters, { betas, weightDecay });
+  }
+
+  /** How many steps are done, the warm-up's among them. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** How many steps there are in all. */
+  get total(): number {
+    return this.recipe.warmupSteps + this.recipe.steps;
+  }
+
+  /** What the next step is. */
+  get phase(): "warmup" | "joint" {
+    return this.#step < this.recipe.warmupSteps ? "warmup" : "joint";
+  }
+
+  /** The learning rate of the next step. */
+  get lr(): number {
+    const { lr, warmupSteps, steps } = this.recipe;
+    return this.phase === "warmup" ? lr : cosineRate(lr, this.#step - warmupSteps, steps);
+  }
+
+  /** Continues a run after `step` steps; parameters, moments and averages have been loaded. */
+  resume(step: number): void {
+    this.#step = step;
+    this.quantizer.optimizer.steps = step;
+    this.lora.optimizer.steps = Math.max(0, step - this.recipe.warmupSteps);
+  }
+
+  /**
+   * A step of the quantizer alone: L_q + 0.05·L_e on scaled latents [B, h, w, z].
+   *
+   * @returns What the caller reads or drops, and disposes in either case.
+   */
+  warmupStep(latents: Tensor): StepResult {
+    using scope = this.#gpu.scope();
+    const quantized = this.model.quantizer.forward(latents);
+    const parts = { vq: quantized.vqLoss, entropy: quantized.entropyLoss };
+    const result = this.#update([this.quantizer], parts, quantized);
+    return keepResult(scope, result);
+  }
+
+  /**
+   * A step of quantizer and adapters: 0.2·L1 + L2 + L_q + 0.05·L_e on images [B, H, W, 3] in [-1, 1].
+   *
+   * @returns What the caller reads or drops, and disposes in either case.
+   */
+  jointStep(images: Tensor): StepResult {
+    using scope = this.#gpu.scope();
+    const { vae, quantizer } = this.model;
+    const quantized = quantizer.forward(vae.scaleLatent(this.#latent(images)));
+    const found = vae.decode(vae.unscaleLatent(quantized.fHat));
+    const { l1, l2 } = reconstructionLosses(found, images);
+    const parts = { l1, l2, vq: quantized.vqLoss, entropy: quantized.entropyLoss };
+    const result = this.#update([this.quantizer, this.lora], parts, quantized);
+    return keepResult(scope, result);
+  }
+
+  #latent(images: Tensor): Tensor {
+    const { seed, samplePosterior: sampled } = this.recipe;
+    const posterior = this.model.vae.encode(images);
+    return sampled ? samplePosterior(posterior, noiseRandom(seed, this.#step)) : posterior.mean;
+  }
+
+  #update(sets: readonly TrainedSet[], parts: Parts, { indices }: Quantized): StepResult {
+    const total = this.#weigh(parts);
+    const { lr } = this;
+    const ratio = this.#emaRatio();
+    const found = gradients(total, sets.flatMap(({ tensors }) => tensors));
+    const { norm, coefficient } = clipCoefficient(found, this.recipe.clip);
+    let at = 0;
+    for (const set of sets) {
+      const count = set.tensors.length;
+      set.step(found.slice(at, at + count), { lr, coefficient }, ratio);
+      at += count;
+    }
+    this.#step++;
+    return new StepResult({ total, ...parts, gradNorm: norm }, indices);
+  }
+
+  #weigh({ l1, l2, vq, entropy }: Parts): Tensor {
+    const { l1Weight, l2Weight, entropyWeight } = this.recipe;
+    let total = add(vq, affine(entropy, entropyWeight, 0));
+    if (l1) total = add(total, affine(l1, l1Weight, 0));
+    if (l2) total = add(total, affine(l2, l2Weight, 0));
+    return total;
+  }
+
+  /** The average copies the parameters all through the warm-up. */
+  #emaRatio(): number {
+    const { warmupSteps, steps } = this.recipe;
+    return this.phase === "warmup" ? 0 : emaRatio(this.#step - warmupSteps, steps);
+  }
+
+  /** Frees optimizers and averages; the model stays. */
+  [Symbol.dispose](): void {
+    this.quantizer[Symbol.dispose]();
+    this.lora[Symbol.dispose]();
+  }
+}
+
+function keepResult(scope: ReturnType<Gpu["scope"]>, result: StepResult): StepResult {
+  for (const tensor of Object.values(result.scalars)) scope.keep(tensor);
+  for (const index of result.indices) scope.keep(index);
+  return result;
+}

@@ -1,0 +1,18 @@
+/**
+ * The adaptation of a continuous VAE: optimizer, schedule, averages, and the run that can be resumed.
+ *
+ * @module
+ */
+export { AdamW, type AdamWOptions, type AdamWStep } from "./adamw.ts";
+export { type AdaptedModel, Adapter } from "./adapter.ts";
+export { type Clip, clipCoefficient } from "./clip.ts";
+export { Ema, emaRatio } from "./ema.ts";
+export { RunError } from "./errors.ts";
+export { type FillOptions, type LatentBatchOptions, LatentCache } from "./latents.ts";
+export { type AdaptOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+export type { StepInfo, TrainingProgress } from "./progress.ts";
+export { defaultRecipe, type Recipe } from "./recipe.ts";
+export { adapt, type AdaptHooks, type AdaptResult, resumeAdapt } from "./run.ts";
+export { cosineRate } from "./schedule.ts";
+export { type StepNumbers, type StepReport, StepResult, type StepScalars } from "./step_result.ts";
+export { TrainedSet } from "./trained_set.ts";

@@ -1,0 +1,137 @@
+import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../quantizer/mod.ts";
+import type { Recipe } from "./recipe.ts";
+import { defaultRecipe } from "./recipe.ts";
+
+/** What a run can be told; what is left out has the default given. */
+export interface AdaptOptions {
+  /** Folder of the continuous VAE: config.json and a .safetensors file. */
+  vae: string;
+  /** Image files and folders of them. */
+  images: readonly string[];
+  /** Steps of quantizer and LoRA together. */
+  steps: number;
+  /** Steps of the quantizer alone on cached latents, before; 0. */
+  warmupSteps?: number;
+  /** Images in a joint step; 8. */
+  batch?: number;
+  /** Latents in a step of the warm-up; 16. */
+  warmupBatch?: number;
+  /** Crops of each image that are encoded for the warm-up; 2. */
+  warmupCrops?: number;
+  /** Side of the square crops in pixels, a multiple of the VAE's reduction; 256. */
+  imageSize?: number;
+  /** V, how many codes there are; 16384. */
+  codebookSize?: number;
+  /** The sides of the scales' grids, coarse to fine; those of the VAE's reduction, 16 or 8. */
+  patchSizes?: readonly number[];
+  /** The rank of LoRA; 32. */
+  rank?: number;
+  /** Substrings of the names of the convolutions to adapt; conv1, conv2, upsample, downsample. */
+  targets?: readonly string[];
+  /** The learning rate; 5e-4. */
+  lr?: number;
+  /** Decides first values, order, crops and noise; 0. */
+  seed?: number;
+  /** Steps from one save to the next; 200. */
+  saveEvery?: number;
+  /** Steps from one report to the next; 10. */
+  logEvery?: number;
+}
+
+/** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
+export type ResolvedOptions = Required<Omit<AdaptOptions, "patchSizes">> & {
+  /** The sides of the scales' grids, where they were given. */
+  patchSizes: readonly number[] | undefined;
+};
+
+/** The options that a resumed run may have otherwise than it began: they do not change its result. */
+const FREE: readonly string[] = ["images", "saveEvery", "logEvery"];
+
+const COUNTS = [
+  "batch",
+  "warmupBatch",
+  "warmupCrops",
+  "imageSize",
+  "codebookSize",
+  "rank",
+  "saveEvery",
+  "logEvery",
+] as const;
+
+/**
+ * Fills in the defaults and checks every value.
+ *
+ * @throws {RangeError} where a value is out of range.
+ */
+export function resolveOptions(options: AdaptOptions): ResolvedOptions {
+  const resolved: ResolvedOptions = {
+    warmupSteps: 0,
+    batch: 8,
+    warmupBatch: 16,
+    warmupCrops: 2,
+    imageSize: 256,
+    codebookSize: 16384,
+    patchSizes: undefined,
+    rank: 32,
+    targets: ["conv1", "conv2", "upsample", "downsample"],
+    lr: 5e-4,
+    seed: 0,
+    saveEvery: 200,
+    logEvery: 10,
+    ...given(options),
+  };
+  for (const name of COUNTS) expectWhole(name, resolved[name], 1);
+  for (const name of ["steps", "warmupSteps", "seed"] as const) {
+    expectWhole(name, resolved[name], 0);
+  }
+  if (resolved.steps + resolved.warmupSteps === 0) {
+    throw new RangeError("steps and warmupSteps are both 0: there is nothing to do");
+  }
+  if (!(resolved.lr > 0 && resolved.lr < Infinity)) {
+    throw new RangeError(`lr is ${resolved.lr}, expected a number above 0`);
+  }
+  return resolved;
+}
+
+/** The recipe of a run: the paper's where no option says otherwise. */
+export function recipeOf({ steps, warmupSteps, lr, seed }: ResolvedOptions): Recipe {
+  return { ...defaultRecipe(steps), warmupSteps, lr, seed };
+}
+
+/** The scales of the published tokenizers of this reduction; those of f8 for any other. */
+export function defaultPatchSizes(reduction: number): readonly number[] {
+  return reduction === 16 ? PATCH_SIZES_F16 : PATCH_SIZES_F8;
+}
+
+/**
+ * The options of a resumed run: those it began with, and the changes that leave its result as it is.
+ *
+ * @throws {RangeError} where a change would make it another run; the message names the option.
+ */
+export function resumedOptions(
+  begun: AdaptOptions,
+  changes: Partial<AdaptOptions>,
+): ResolvedOptions {
+  const before: ResolvedOptions = resolveOptions(begun);
+  for (const [name, value] of Object.entries(given(changes))) {
+    const old = before[name as keyof AdaptOptions];
+    if (FREE.includes(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
+    throw new RangeError(
+      `${name} is ${JSON.stringify(value)}, but the run began with ${JSON.stringify(old)}: ` +
+        "leave it out, or begin another run",
+    );
+  }
+  return resolveOptions({ ...before, ...given(changes) });
+}
+
+/** The options that have a value. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
+}
+
+function expectWhole(name: string, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new RangeError(`${name} is ${value}, expected a whole number from ${least} up`);
+}

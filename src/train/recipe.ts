@@ -1,0 +1,42 @@
+/** What the mathematics of an adaptation depends on; the defaults are SPEC section 6's. */
+export interface Recipe {
+  /** Steps of quantizer and LoRA together. */
+  steps: number;
+  /** Steps of the quantizer alone, on cached latents, before them. */
+  warmupSteps: number;
+  /** The learning rate: constant during the warm-up, then falling to 0 as half a cosine. */
+  lr: number;
+  /** Decides the first values and all noise. */
+  seed: number;
+  /** Whether latents are drawn from their posterior; else its mean is used. */
+  samplePosterior: boolean;
+  /** AdamW's decay of the moments. */
+  betas: readonly [number, number];
+  /** AdamW's decoupled weight decay. */
+  weightDecay: number;
+  /** The norm that all gradients together are clipped to. */
+  clip: number;
+  /** The weight of L1. */
+  l1Weight: number;
+  /** The weight of L2. */
+  l2Weight: number;
+  /** The weight of the entropy loss L_e; L_q has 1. */
+  entropyWeight: number;
+}
+
+/** The paper's settings, for a run of `steps`. */
+export function defaultRecipe(steps: number): Recipe {
+  return {
+    steps,
+    warmupSteps: 0,
+    lr: 5e-4,
+    seed: 0,
+    samplePosterior: true,
+    betas: [0.5, 0.9],
+    weightDecay: 0.005,
+    clip: 10,
+    l1Weight: 0.2,
+    l2Weight: 1,
+    entropyWeight: 0.05,
+  };
+}

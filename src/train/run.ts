@@ -1,0 +1,289 @@
+import { basename } from "@std/path";
+import { loadVae } from "../checkpoint/mod.ts";
+import { Batches, type ImageError, ImageFolder } from "../data/mod.ts";
+import type { Gpu } from "../gpu/mod.ts";
+import { injectLora } from "../nn/mod.ts";
+import { CodaQuantizer, type QuantizerConfig } from "../quantizer/mod.ts";
+import { fromArray } from "../tensor/mod.ts";
+import type { AutoencoderKL } from "../vae/mod.ts";
+import { Adapter } from "./adapter.ts";
+import { LatentCache } from "./latents.ts";
+import {
+  type AdaptOptions,
+  defaultPatchSizes,
+  recipeOf,
+  type ResolvedOptions,
+  resolveOptions,
+  resumedOptions,
+} from "./options.ts";
+import { Pace } from "./pace.ts";
+import { ProgressMeter, type StepInfo, type TrainingProgress } from "./progress.ts";
+import { divergence, runConfig, RunFolder } from "./run_folder.ts";
+import type { StepResult } from "./step_result.ts";
+import { loraRandom, quantizerRandom } from "./streams.ts";
+
+/** What a run tells, and what stops it. */
+export interface AdaptHooks {
+  /** Stops the run after the step under way; it is saved and can be resumed. */
+  signal?: AbortSignal;
+  /** Hears a report every `logEvery` steps and at the end. */
+  onProgress?: (progress: TrainingProgress) => void;
+  /** Hears of each step that was sent to the GPU. */
+  onStep?: (step: number, total: number) => void;
+  /** Hears how many crops of the warm-up are encoded. */
+  onEncode?: (done: number, count: number) => void;
+  /** Hears once of each image that cannot be used. */
+  onSkip?: (file: string, error: ImageError) => void;
+}
+
+/** How a run ended. */
+export interface AdaptResult {
+  /** How many steps are done. */
+  readonly step: number;
+  /** How many there are in all. */
+  readonly total: number;
+  /** Whether it was stopped before its end. */
+  readonly stopped: boolean;
+}
+
+/**
+ * Adapts a continuous VAE to discrete tokens on photographs (arXiv 2503.17760) and leaves a run folder
+ * that {@link Tokenizer.load} reads.
+ *
+ * @param out The run's folder; it must not hold a run yet.
+ * @throws {RangeError} where an option is out of range or does not fit the VAE.
+ * @throws {CheckpointError} where the VAE cannot be read.
+ * @throws {ImageError} where no image can be used.
+ * @throws {RunError} where the folder holds a run, or the run diverges.
+ * @throws {WriteError} where the folder cannot be written.
+ *
+ * @example
+ * ```ts ignore
+ * const controller = new AbortController();
+ * await adapt(gpu, "run", { vae: "models/tiny-kl-f8", images: ["photos"], steps: 1000 }, {
+ *   signal: controller.signal,
+ *   onProgress: ({ step, losses }) => console.log(step, losses.total),
+ * });
+ * ```
+ */
+export async function adapt(
+  gpu: Gpu,
+  out: string,
+  options: AdaptOptions,
+  hooks: AdaptHooks = {},
+): Promise<AdaptResult> {
+  const resolved = resolveOptions(options);
+  using vae = await loadVae(gpu, resolved.vae);
+  const quantizer = quantizerConfigOf(vae, resolved);
+  const images = await openImages(resolved, hooks);
+  const begin = async () => await RunFolder.create(out, runConfig(vae, quantizer, resolved));
+  return await perform({ gpu, vae, quantizer, images, options: resolved, hooks }, begin);
+}
+
+/**
+ * Continues a run where it was saved; it ends with the very weights that an unbroken run ends with.
+ *
+ * @param out The run's folder.
+ * @param changes Options given anew; one that would make it another run is an error.
+ * @throws {RangeError} where a changed option would make it another run.
+ * @throws {CheckpointError} where there is no run, or its files are unsound.
+ * @throws {RunError} where the images are others, or the run diverges.
+ *
+ * @example
+ * ```ts ignore
+ * await resumeAdapt(gpu, "run");
+ * ```
+ */
+export async function resumeAdapt(
+  gpu: Gpu,
+  out: string,
+  changes: Partial<AdaptOptions> = {},
+  hooks: AdaptHooks = {},
+): Promise<AdaptResult> {
+  const folder = await RunFolder.open(out);
+  const options = resumedOptions(folder.options, changes);
+  const isSaved = await folder.isSaved();
+  using vae = await (isSaved ? folder.loadVae(gpu) : loadVae(gpu, options.vae));
+  const quantizer = quantizerConfigOf(vae, options);
+  const images = await openImages(options, hooks);
+  const begin = () => Promise.resolve(folder);
+  return await perform({ gpu, vae, quantizer, images, options, hooks }, begin);
+}
+
+/** What a run is made of. */
+interface RunParts {
+  gpu: Gpu;
+  vae: AutoencoderKL;
+  quantizer: QuantizerConfig;
+  images: ImageFolder;
+  options: ResolvedOptions;
+  hooks: AdaptHooks;
+}
+
+function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): QuantizerConfig {
+  const { imageSize, codebookSize, patchSizes } = options;
+  if (imageSize % vae.reduction !== 0) {
+    throw new RangeError(
+      `imageSize is ${imageSize}, expected a multiple of this VAE's reduction, ${vae.reduction}`,
+    );
+  }
+  return {
+    codebookSize,
+    channels: vae.config.latentChannels,
+    attentionDim: 32,
+    patchSizes: patchSizes ?? defaultPatchSizes(vae.reduction),
+    norm: "rms",
+    beta: 0.05,
+  };
+}
+
+/** The recipe's augmentation: short side to 288 for crops of 256, in proportion for others. */
+async function openImages(
+  { images, imageSize, seed }: ResolvedOptions,
+  { onSkip }: AdaptHooks,
+): Promise<ImageFolder> {
+  const shortSide = Math.round((imageSize * 288) / 256);
+  return await ImageFolder.open(images, { size: imageSize, shortSide, seed, onSkip });
+}
+
+async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promise<AdaptResult> {
+  const { gpu, vae, options, images, hooks } = parts;
+  const { rank, targets, seed } = options;
+  const lora = injectLora(vae.convs, { rank, targets });
+  using _loraParameters = lora.parameters;
+  lora.parameters.initialize(loraRandom(seed));
+  using quantizer = new CodaQuantizer(gpu, parts.quantizer);
+  quantizer.parameters.initialize(quantizerRandom(seed));
+  using adapter = new Adapter({ vae, lora, quantizer }, recipeOf(options));
+  const folder = await begin();
+  const digest = await digestOf(images.files);
+  if (await folder.isSaved()) await folder.restore(adapter, digest);
+  return await new Run({ gpu, adapter, folder, images, digest, options, hooks }).finish();
+}
+
+/** The names of the run's images, as one hash: the order of samples hangs on them. */
+async function digestOf(files: readonly string[]): Promise<string> {
+  const text = files.map((file) => basename(file)).join("\n");
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(hash).toHex();
+}
+
+/** What the loop works on. */
+interface LoopParts {
+  gpu: Gpu;
+  adapter: Adapter;
+  folder: RunFolder;
+  images: ImageFolder;
+  digest: string;
+  options: ResolvedOptions;
+  hooks: AdaptHooks;
+}
+
+/** The loop over the steps that are left. */
+class Run {
+  #parts: LoopParts;
+  #meter: ProgressMeter;
+  #pace: Pace;
+  #reported: Promise<void> = Promise.resolve();
+  #cache: LatentCache | undefined;
+  #saved: number;
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts;
+    this.#meter = new ProgressMeter(parts.options.codebookSize);
+    this.#pace = new Pace(parts.gpu);
+    this.#saved = parts.adapter.step;
+  }
+
+  /** Takes the steps, saves, and says how it ended. */
+  async finish(): Promise<AdaptResult> {
+    const { adapter, images, options: { batch, saveEvery }, hooks } = this.#parts;
+    await using batches = new Batches(images, { batchSize: batch });
+    while (adapter.step < adapter.total && !hooks.signal?.aborted) {
+      const info = this.#nextInfo();
+      using result = await this.#takeStep(batches);
+      if (!result) break;
+      hooks.onStep?.(info.step, info.total);
+      if (this.#isDue(info.step)) await this.#report(info, result);
+      if (info.step % saveEvery === 0) await this.#save();
+      await this.#pace.next();
+    }
+    await this.#save();
+    return { step: adapter.step, total: adapter.total, stopped: adapter.step < adapter.total };
+  }
+
+  #nextInfo(): StepInfo {
+    const { step, total, phase, lr } = this.#parts.adapter;
+    return { step: step + 1, total, phase, lr };
+  }
+
+  #isDue(step: number): boolean {
+    const { adapter, options } = this.#parts;
+    return step % options.logEvery === 0 || step === adapter.total;
+  }
+
+  /** Undefined where the signal ended it before the step began. */
+  async #takeStep(batches: Batches): Promise<StepResult | undefined> {
+    const { adapter } = this.#parts;
+    return adapter.phase === "warmup" ? await this.#warmupStep() : await this.#jointStep(batches);
+  }
+
+  async #warmupStep(): Promise<StepResult | undefined> {
+    const { adapter, options: { seed, warmupBatch: batch } } = this.#parts;
+    this.#cache ??= await this.#fillCache();
+    if (!this.#cache) return undefined;
+    this.#meter.count(batch);
+    const { samplePosterior } = adapter.recipe;
+    using latents = this.#cache.batch({ seed, step: adapter.step, batch, samplePosterior });
+    return adapter.warmupStep(latents);
+  }
+
+  async #jointStep(batches: Batches): Promise<StepResult> {
+    const { gpu, adapter, options: { batch, imageSize } } = this.#parts;
+    this.#cache = undefined;
+    const { images } = await batches.next(adapter.step - adapter.recipe.warmupSteps);
+    this.#meter.count(batch);
+    using input = fromArray(gpu, images, [batch, imageSize, imageSize, 3]);
+    return adapter.jointStep(input);
+  }
+
+  async #fillCache(): Promise<LatentCache | undefined> {
+    const { adapter, images, options, hooks: { signal, onEncode } } = this.#parts;
+    const { batch, imageSize, warmupBatch, warmupCrops, warmupSteps } = options;
+    const count = Math.min(warmupSteps * warmupBatch, images.files.length * warmupCrops);
+    await using batches = new Batches(images, { batchSize: batch });
+    const cache = await LatentCache.fill(adapter.model.vae, batches, {
+      count,
+      batch,
+      imageSize,
+      signal,
+      onProgress: onEncode,
+    });
+    this.#meter.restart();
+    return cache;
+  }
+
+  /** Reads a step's result while the next ones run; waits only for the report before. */
+  async #report(info: StepInfo, result: StepResult): Promise<void> {
+    const read = result.read();
+    await this.#reported;
+    this.#reported = read.then(async (found) => {
+      if (!Number.isFinite(found.numbers.total)) {
+        throw divergence(this.#parts.folder.path, `the loss of step ${info.step}`);
+      }
+      const progress = this.#meter.report(info, found);
+      await this.#parts.folder.metrics.append(progress);
+      this.#parts.hooks.onProgress?.(progress);
+    });
+    this.#reported.catch(() => {}); // whoever waits for it hears of the failure
+  }
+
+  async #save(): Promise<void> {
+    const { adapter, folder, digest } = this.#parts;
+    await this.#reported;
+    if (this.#saved === adapter.step) return;
+    await folder.save(adapter, digest);
+    this.#saved = adapter.step;
+    this.#meter.restart();
+  }
+}

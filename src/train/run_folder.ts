@@ -1,0 +1,192 @@
+import {
+  type Config,
+  configPart,
+  makeFolder,
+  prefixed,
+  readConfig,
+  SafetensorsFile,
+  type TensorToStore,
+  writeFileAtomic,
+  writeSafetensors,
+} from "../checkpoint/mod.ts";
+import type { Gpu } from "../gpu/mod.ts";
+import type { Parameters } from "../nn/mod.ts";
+import { type QuantizerConfig, quantizerConfigToJson } from "../quantizer/mod.ts";
+import { AutoencoderKL, vaeConfig, vaeConfigToJson } from "../vae/mod.ts";
+import type { Adapter } from "./adapter.ts";
+import { RunError } from "./errors.ts";
+import { MetricsLog } from "./metrics_log.ts";
+import type { AdaptOptions, ResolvedOptions } from "./options.ts";
+
+/**
+ * A run on disk.
+ *
+ * - `config.json`, written first: `vae`, `quantizer`, `lora` and `training`, all that rebuilding needs.
+ * - `model.safetensors`: the tokenizer to use. `vae.*` by LDM key with the adapters beside their
+ *   convolutions, `quantizer.*` by official key; moving averages all, `step` in the metadata.
+ * - `training.safetensors`: what resuming needs, in one file and so of one step. `quantizer.*` and
+ *   `lora.*` as trained, `ema.*`, `first.*` and `second.*` of both.
+ * - `metrics.jsonl`: a line a report.
+ */
+export class RunFolder {
+  /** The folder. */
+  readonly path: string;
+  /** The parsed config.json. */
+  readonly config: Config;
+  /** The reports. */
+  readonly metrics: MetricsLog;
+
+  private constructor(path: string, config: Config) {
+    this.path = path;
+    this.config = config;
+    this.metrics = new MetricsLog(`${path}/metrics.jsonl`);
+  }
+
+  /**
+   * Begins a run: makes the folder and writes config.json.
+   *
+   * @throws {RunError} where there is a run already.
+   * @throws {WriteError} where nothing can be written there.
+   */
+  static async create(path: string, config: Config): Promise<RunFolder> {
+    await makeFolder(path);
+    if (await exists(`${path}/config.json`)) {
+      throw new RunError(path, "holds a run or a model already: resume it, or name another folder");
+    }
+    await writeFileAtomic(`${path}/config.json`, `${JSON.stringify(config, undefined, 2)}\n`);
+    return new RunFolder(path, config);
+  }
+
+  /**
+   * Opens a run to continue it.
+   *
+   * @throws {CheckpointError} where there is none.
+   * @throws {WriteError} where nothing can be written there.
+   */
+  static async open(path: string): Promise<RunFolder> {
+    const config = await readConfig(`${path}/config.json`);
+    await makeFolder(path);
+    return new RunFolder(path, config);
+  }
+
+  /** The options that the run began with. */
+  get options(): AdaptOptions {
+    const training: unknown = configPart(this.config, "training", `${this.path}/config.json`);
+    return training as AdaptOptions;
+  }
+
+  /** Whether the run was saved since it began. */
+  async isSaved(): Promise<boolean> {
+    return await exists(this.#training);
+  }
+
+  /** The continuous VAE, without the adapters, from a run that was saved. */
+  async loadVae(gpu: Gpu): Promise<AutoencoderKL> {
+    using file = await SafetensorsFile.open(this.#model);
+    const weights = prefixed(file, "vae.");
+    const config = vaeConfig(configPart(this.config, "vae", `${this.path}/config.json`), weights);
+    return await AutoencoderKL.load(gpu, config, weights);
+  }
+
+  /**
+   * Writes the model, then the training state; each is whole or not there.
+   *
+   * @param images The digest of the run's images.
+   * @throws {RunError} where the weights are not finite; what was saved before stays.
+   */
+  async save(adapter: Adapter, images: string): Promise<void> {
+    const { vae } = adapter.model;
+    const model = await Promise.all([
+      stored("vae.", vae.parameters),
+      stored("vae.", adapter.lora.ema.average),
+      stored("quantizer.", adapter.quantizer.ema.average),
+    ]);
+    const state = await Promise.all(
+      states(adapter).map(({ prefix, parameters }) => stored(prefix, parameters)),
+    );
+    const step = String(adapter.step);
+    for (const tensor of state.flat()) this.#expectFinite(tensor, step);
+    await writeSafetensors(this.#model, model.flat(), { metadata: { step } });
+    await writeSafetensors(this.#training, state.flat(), { metadata: { step, images } });
+  }
+
+  /**
+   * Brings an adapter to where the run was saved.
+   *
+   * @param images The digest of the images that are given now.
+   * @throws {RunError} where they are others than the run began with.
+   * @throws {CheckpointError} where the state is unsound.
+   */
+  async restore(adapter: Adapter, images: string): Promise<void> {
+    using file = await SafetensorsFile.open(this.#training);
+    if (file.metadata.images !== images) {
+      throw new RunError(
+        this.path,
+        "the images are not those that the run began with: give it the same files, " +
+          "or begin another run",
+      );
+    }
+    for (const { prefix, parameters } of states(adapter)) {
+      await parameters.load(prefixed(file, prefix));
+    }
+    adapter.resume(Number(file.metadata.step));
+    await this.metrics.truncate(adapter.step);
+  }
+
+  get #model(): string {
+    return `${this.path}/model.safetensors`;
+  }
+
+  get #training(): string {
+    return `${this.path}/training.safetensors`;
+  }
+
+  #expectFinite({ name, data }: TensorToStore, step: string): void {
+    const { length } = data;
+    for (let i = 0; i < length; i++) {
+      if (!Number.isFinite(Number(data[i]))) throw divergence(this.path, `${name} at step ${step}`);
+    }
+  }
+}
+
+/** The error of a run whose numbers are no longer finite. */
+export function divergence(folder: string, where: string): RunError {
+  return new RunError(
+    folder,
+    `the run diverged: ${where} is not finite; what was saved before is kept; ` +
+      "begin another run with a lower lr",
+  );
+}
+
+/** The config.json of a run. */
+export function runConfig(
+  vae: AutoencoderKL,
+  quantizer: QuantizerConfig,
+  options: ResolvedOptions,
+): Config {
+  return {
+    vae: vaeConfigToJson(vae.config),
+    quantizer: quantizerConfigToJson(quantizer),
+    lora: { rank: options.rank, targets: options.targets },
+    training: { ...options, patchSizes: quantizer.patchSizes },
+  };
+}
+
+function states({ quantizer, lora }: Adapter) {
+  return [...quantizer.state, ...lora.state];
+}
+
+async function stored(prefix: string, parameters: Parameters): Promise<TensorToStore[]> {
+  const weights = await parameters.weights();
+  return weights.map(({ name, shape, data }) => ({ name: prefix + name, shape, data }));
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
