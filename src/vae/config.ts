@@ -156,6 +156,7 @@ function reader(json: Json, file: string) {
       ),
     flag: (name: string, other: boolean) =>
       take(name, "true or false", (value) => typeof value === "boolean", other),
-    number: (name: string, other: number) => take(name, "a number", isNumber, other),
+    number: (name: string, other: number) =>
+      take(name, "a number", (value): value is number => Number.isFinite(value), other),
   };
 }
