@@ -39,7 +39,8 @@ export function pad(
   { mode = "constant", value = 0 }: PadOptions = {},
 ): Tensor {
   check(x, padding);
-  if (mode === "constant") return padConstant(x, padding, value);
+  const isNone = padding.every(([before, after]) => before === 0 && after === 0);
+  if (mode === "constant" || isNone) return padConstant(x, padding, value);
   using scope = x.gpu.scope();
   return scope.keep(padding.reduce((y, pair, axis) => padCircular(y, axis, pair), x));
 }
