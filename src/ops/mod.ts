@@ -4,6 +4,7 @@
  * @module
  */
 export { argmax } from "./argmax.ts";
+export { attention, type AttentionOptions } from "./attention.ts";
 export { add, div, maximum, minimum, mul, sub } from "./binary.ts";
 export { broadcastTo } from "./broadcast_to.ts";
 export { concat, stack } from "./concat.ts";
