@@ -125,9 +125,11 @@ export function sub(a: Tensor, b: Tensor | number): Tensor {
  */
 export function mul(a: Tensor, b: Tensor | number): Tensor {
   if (typeof b === "number") return affine(a, b, 0);
-  return apply("mul", a, b, () => [a, b], (dy, [a, b], needs) => [
-    needs[0] ? combine("mul", dy, b) : null,
-    needs[1] ? combine("mul", dy, a) : null,
+  // Each operand's gradient needs the other operand; one that nobody needs is not kept alive.
+  const factors = () => [a.requiresGrad ? b : a, b.requiresGrad ? a : b];
+  return apply("mul", a, b, factors, (dy, [ofA, ofB], needs) => [
+    needs[0] ? combine("mul", dy, ofA) : null,
+    needs[1] ? combine("mul", dy, ofB) : null,
   ]);
 }
 
@@ -147,7 +149,7 @@ export function mul(a: Tensor, b: Tensor | number): Tensor {
  */
 export function div(a: Tensor, b: Tensor | number): Tensor {
   if (typeof b === "number") return affine(a, 1 / b, 0);
-  return apply("div", a, b, (y) => [b, y], (dy, [b, y], needs) => {
+  return apply("div", a, b, (y) => [b, b.requiresGrad ? y : b], (dy, [b, y], needs) => {
     const da = combine("div", dy, b);
     return [needs[0] ? da : null, needs[1] ? neg(combine("mul", da, y)) : null];
   });
