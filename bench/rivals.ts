@@ -1,0 +1,139 @@
+/**
+ * This library beside TensorFlow.js and jax-js, both on WebGPU in Deno: `deno run -A bench/rivals.ts`,
+ * with `--json` for `{ adapter, rows: [{ name, ours, rivals }] }` in seconds.
+ *
+ * Each library has a process of its own. They take turns, row by row and round by round, so that a
+ * machine that slows down slows all of them; the median of 7 rounds counts.
+ *
+ * @module
+ */
+import type { Request } from "./rivals/serve.ts";
+import { works } from "./rivals/work.ts";
+
+const ROUNDS = 7;
+
+/** One row of the result, in seconds. */
+export interface Row {
+  name: string;
+  ours: number;
+  rivals: Record<string, number>;
+}
+
+/** A library in a process of its own that answers one request at a time. */
+class Contestant {
+  readonly name: string;
+  #process: Deno.ChildProcess;
+  #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #lines: AsyncIterator<string>;
+  #errors: Promise<string>;
+
+  constructor(name: string, module: string) {
+    this.name = name;
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-lock", "--quiet", new URL(module, import.meta.url).href],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#writer = this.#process.stdin.getWriter();
+    this.#lines = lines(this.#process.stdout);
+    this.#errors = this.#process.stderr.text();
+  }
+
+  async ask<T>(request: Request): Promise<T> {
+    await this.#writer.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error(`${this.name} stopped: ${await this.#errors}`);
+    return JSON.parse(value);
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await Promise.all([this.#errors, this.#process.status]);
+  }
+}
+
+async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    const found = (text + chunk).split("\n");
+    text = found.pop()!;
+    yield* found;
+  }
+}
+
+/** Runs row `index` in every library, checks that the results agree, and measures. */
+async function measure(ours: Contestant, rivals: Contestant[], index: number): Promise<Row> {
+  const { name } = works[index];
+  const all = [ours, ...rivals];
+  progress(`${name}: results`);
+  const samples: number[][] = [];
+  for (const contestant of all) {
+    samples.push(await contestant.ask({ ask: "sample", row: index }));
+  }
+  rivals.forEach((rival, i) => compare(name, rival.name, samples[0], samples[i + 1]));
+  const times = all.map((): number[] => []);
+  for (let round = 0; round <= ROUNDS; round++) { // the first warms up
+    progress(`${name}: ${round === 0 ? "warm-up" : `round ${round} of ${ROUNDS}`}`);
+    for (const [i, contestant] of all.entries()) {
+      const seconds = await contestant.ask<number>({ ask: "time", row: index });
+      if (round > 0) times[i].push(seconds);
+    }
+  }
+  const [first, ...others] = times.map(median);
+  const named = others.map((seconds, i) => [rivals[i].name, seconds]);
+  return { name, ours: first, rivals: Object.fromEntries(named) };
+}
+
+function compare(row: string, rival: string, ours: number[], theirs: number[]): void {
+  const scale = Math.max(...ours.map(Math.abs));
+  const worst = Math.max(...ours.map((value, i) => Math.abs(value - theirs[i])));
+  if (ours.length !== theirs.length || !(worst <= 1e-4 * scale)) {
+    throw new Error(`${row}: ${rival} differs from ours by ${worst}, at values up to ${scale}`);
+  }
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1];
+}
+
+function progress(text: string): void {
+  const line = Deno.stderr.isTerminal() ? `\r\x1b[K${text}` : `${text}\n`;
+  Deno.stderr.writeSync(new TextEncoder().encode(line));
+}
+
+function table(adapter: string, rows: Row[]): string {
+  const names = Object.keys(rows[0].rivals);
+  const ms = (seconds: number) => (1000 * seconds).toFixed(1);
+  const body = rows.map(({ name, ours, rivals }) => [
+    name,
+    ms(ours),
+    ...names.map((rival) => ms(rivals[rival])),
+    `${(Math.min(...Object.values(rivals)) / ours).toFixed(2)} ×`,
+  ]);
+  const all = [["", "ours, ms", ...names.map((name) => `${name}, ms`), "faster by"], ...body];
+  const widths = all[0].map((_, i) => Math.max(...all.map((row) => row[i].length)));
+  const text = all.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")
+  );
+  return [`${adapter}, median of ${ROUNDS}; "faster by" is against the faster rival`, ...text]
+    .join("\n");
+}
+
+if (import.meta.main) {
+  const ours = new Contestant("ours", "./rivals/ours.ts");
+  const rivals = [
+    new Contestant("tfjs", "./rivals/tfjs.ts"),
+    new Contestant("jax-js", "./rivals/jax.ts"),
+  ];
+  const adapter = await ours.ask<string>({ ask: "adapter" });
+  const rows: Row[] = [];
+  for (const index of works.keys()) rows.push(await measure(ours, rivals, index));
+  progress("");
+  console.log(
+    Deno.args.includes("--json")
+      ? JSON.stringify({ adapter, rows }, null, 2)
+      : table(adapter, rows),
+  );
+  await Promise.all([ours, ...rivals].map((contestant) => contestant.close()));
+}

@@ -1,0 +1,67 @@
+import { sampled, type Work, works } from "./work.ts";
+
+/** One row made ready in one library: its operands are on the GPU. */
+export interface Prepared {
+  /** Sends the work to the GPU once. */
+  call(): void;
+  /** Waits until the GPU has done all that was sent, and frees the results. */
+  finish(): Promise<void>;
+  /** The result, row-major, images as NHWC. */
+  result(): Promise<ArrayLike<number>>;
+}
+
+/** A library under measurement. */
+export interface Library {
+  /** What it says of the adapter; null where it does not say. */
+  adapter: string | null;
+  prepare(work: Work): Prepared;
+}
+
+/** What the driver asks for, one JSON object a line. */
+export type Request =
+  | { ask: "adapter" }
+  /** Elements of the result, for comparison; makes the row ready. */
+  | { ask: "sample"; row: number }
+  /** Seconds per call. */
+  | { ask: "time"; row: number };
+
+/** Answers the driver's requests from standard input until it closes, one JSON value a line. */
+export async function serve(load: () => Promise<Library>): Promise<void> {
+  console.log = console.info = console.warn = console.error; // standard output is for answers
+  const library = await load();
+  let ready: { row: number; work: Prepared } | undefined;
+  for await (const request of requests()) {
+    if (request.ask === "adapter") {
+      answer(library.adapter);
+      continue;
+    }
+    const { row } = request;
+    if (ready?.row !== row) ready = { row, work: library.prepare(works[row]) };
+    if (request.ask === "sample") {
+      const result = await ready.work.result();
+      answer(sampled(result.length).map((i) => result[i]));
+    } else {
+      answer(await seconds(ready.work, works[row].calls));
+    }
+  }
+}
+
+async function seconds(work: Prepared, calls: number): Promise<number> {
+  const start = performance.now();
+  for (let call = 0; call < calls; call++) work.call();
+  await work.finish();
+  return (performance.now() - start) / 1000 / calls;
+}
+
+async function* requests(): AsyncGenerator<Request> {
+  let text = "";
+  for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (text + chunk).split("\n");
+    text = lines.pop()!;
+    for (const line of lines) yield JSON.parse(line);
+  }
+}
+
+function answer(value: unknown): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(value) + "\n"));
+}
