@@ -1,7 +1,7 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
 import { ShapeError } from "./errors.ts";
 import { empty, full, share, zeros } from "./make.ts";
-import { type Backward, type Node, operationNode } from "./node.ts";
+import { type Backward, consumeNode, type Node, operationNode } from "./node.ts";
 import { sameShape, shapeText } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -23,7 +23,7 @@ let recording = true;
 
 /**
  * Puts an operation into the graph, if any input wants a gradient; returns its output.
- * What it saves is held until `gradients` has walked the graph, or `release` was called on the output.
+ * What it saves is held until `gradients` has passed it, or no tensor leads to it any more.
  */
 export function record(name: string, { inputs, output, saved = [], backward }: Recorded): Tensor {
   if (recording && inputs.some((input) => input.requiresGrad)) {
@@ -89,7 +89,7 @@ export function gradients(
     noGrad(() => {
       for (const node of order) {
         if (needed.has(node)) passNode(y, node, grads, needed);
-        if (!retain) consume(node);
+        if (!retain) consumeNode(node);
         if (!wanted.includes(node)) {
           grads.get(node)?.dispose();
           grads.delete(node);
@@ -100,11 +100,6 @@ export function gradients(
   } finally {
     for (const gradient of grads.values()) gradient.dispose();
   }
-}
-
-/** Frees what the graph behind `y` holds, for a forward pass whose gradients nobody will ask for. */
-export function release(y: Tensor): void {
-  for (const node of backwardOrder(y)) consume(node);
 }
 
 function startingGradient(y: Tensor, seed: Tensor | undefined): Tensor {
@@ -194,12 +189,6 @@ function accumulate(grads: Map<Node, Tensor>, node: Node, gradient: Tensor): voi
     params: { size: gradient.size },
     grid: gridFor(gradient.size, 64),
   });
-}
-
-function consume(node: Node): void {
-  for (const tensor of node.saved) tensor.dispose();
-  node.saved = [];
-  node.backward = undefined;
 }
 
 function claimGradient(input: Tensor, gradient: Tensor | undefined): Tensor {

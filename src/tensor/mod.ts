@@ -3,14 +3,7 @@
  *
  * @module
  */
-export {
-  type GradientOptions,
-  gradients,
-  noGrad,
-  record,
-  type Recorded,
-  release,
-} from "./autograd.ts";
+export { type GradientOptions, gradients, noGrad, record, type Recorded } from "./autograd.ts";
 export { ShapeError } from "./errors.ts";
 export { empty, fromArray, full, scalar, share, zeros } from "./make.ts";
 export type { Backward, Node } from "./node.ts";

@@ -22,21 +22,44 @@ export interface Node {
   saved: readonly Tensor[];
   /** The operation's gradient; undefined for a leaf and once the graph was consumed. */
   backward: Backward | undefined;
+  /** How many hold it: its tensor, and the operations that used it. */
+  references: number;
 }
 
 let lastId = 0;
 
 /** The node of a tensor that gradients are wanted for. */
 export function leafNode(): Node {
-  return { id: ++lastId, name: "leaf", inputs: [], saved: [], backward: undefined };
+  return { id: ++lastId, name: "leaf", inputs: [], saved: [], backward: undefined, references: 1 };
 }
 
-/** The node of an operation's output. */
+/** The node of an operation's output, which holds its inputs' nodes. */
 export function operationNode(
   name: string,
   inputs: readonly (Node | undefined)[],
   saved: readonly Tensor[],
   backward: Backward,
 ): Node {
-  return { id: ++lastId, name, inputs, saved, backward };
+  for (const input of inputs) if (input) input.references++;
+  return { id: ++lastId, name, inputs, saved, backward, references: 1 };
+}
+
+/** Frees what a node saved, once backward has passed it or nobody can ask for it any more. */
+export function consumeNode(node: Node): void {
+  for (const tensor of node.saved) tensor.dispose();
+  node.saved = [];
+  node.backward = undefined;
+}
+
+/**
+ * Takes a holder away. A node that nobody holds is out of every gradient's reach: what it saved is
+ * freed, and its inputs lose a holder in turn.
+ */
+export function dropNode(node: Node): void {
+  const dropped = [node];
+  for (const next of dropped) {
+    if (--next.references > 0) continue;
+    consumeNode(next);
+    for (const input of next.inputs) if (input) dropped.push(input);
+  }
 }

@@ -1,5 +1,5 @@
 import type { Gpu, Storage } from "../gpu/mod.ts";
-import { leafNode, type Node } from "./node.ts";
+import { dropNode, leafNode, type Node } from "./node.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
 /** The element types: 32-bit floats, and 32-bit unsigned integers for indices. */
@@ -46,6 +46,7 @@ export class Tensor implements Disposable {
 
   /** Makes it a leaf that gradients are wanted for, or, with `false`, a constant. Returns itself. */
   requireGrad(wanted = true): this {
+    if (this.node) dropNode(this.node);
     this.node = wanted ? leafNode() : undefined;
     return this;
   }
@@ -60,6 +61,7 @@ export class Tensor implements Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     this.storage.release();
+    if (this.node) dropNode(this.node);
   }
 
   /** The same as {@link Tensor.dispose}, for `using`. */

@@ -6,7 +6,6 @@ import {
   gradients,
   noGrad,
   record,
-  release,
   ShapeError,
   Tensor,
 } from "../../src/tensor/mod.ts";
@@ -57,7 +56,7 @@ gpuTest(
   },
 );
 
-gpuTest("what was saved outlives its scope until backward or release", async (gpu) => {
+gpuTest("what was saved outlives its scope while anything leads to it", async (gpu) => {
   await flat(gpu, () => {
     using outer = gpu.scope();
     const x = fromArray(gpu, [1, 2], [2]).requireGrad();
@@ -69,9 +68,25 @@ gpuTest("what was saved outlives its scope until backward or release", async (gp
       y = inner.keep(plus(middle, x, [middle]));
     }
     assertEquals(gpu.memory.live, before + 2 * 8); // y, and middle in the graph
-    release(y);
-    assertEquals(gpu.memory.live, before + 8);
+    y.dispose();
+    assertEquals(gpu.memory.live, before);
     outer.keep(x).dispose();
+  });
+});
+
+gpuTest("a branch that no gradient passed is freed with its tensor", async (gpu) => {
+  await flat(gpu, async () => {
+    let pending;
+    {
+      using _scope = gpu.scope();
+      const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+      const shared = plus(x, x, [x]);
+      const unused = plus(shared, shared, [shared]);
+      plus(unused, x, [unused]);
+      const y = plus(shared, x, [shared]);
+      pending = gradients(y, [x], { seed: fromArray(gpu, [1, 1], [2]) })[0].read();
+    }
+    assertEquals([...await pending], [3, 3]);
   });
 });
 
