@@ -1,5 +1,5 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
-import { empty, type Tensor, zeros } from "../tensor/mod.ts";
+import { empty, type Shape, type Tensor, zeros } from "../tensor/mod.ts";
 import { columnSums } from "./column_sums.ts";
 
 const kernel = defineKernel("group_norm");
@@ -12,7 +12,7 @@ export interface GroupLayout {
   readonly groups: number;
 }
 
-/** Mean and biased variance, `[images, groups]` each. */
+/** Mean and biased variance of each group of each image. */
 export interface GroupStatistics {
   readonly mean: Tensor;
   readonly variance: Tensor;
@@ -40,10 +40,14 @@ function kernelParams(layout: GroupLayout, eps: number): Record<string, number> 
   };
 }
 
-/** The statistics of each group of each image. */
-export function groupStatistics(x: Tensor, layout: GroupLayout): GroupStatistics {
+/** The statistics of each group of each image, as tensors of `shape`. */
+export function groupStatistics(
+  x: Tensor,
+  layout: GroupLayout,
+  shape: Shape = [layout.images, layout.groups],
+): GroupStatistics {
   const { gpu } = x;
-  const { images, channels, groups } = layout;
+  const { images, channels } = layout;
   const params = kernelParams(layout, 0);
   using scope = gpu.scope();
   const means = empty(gpu, [images, params.chunks, channels]);
@@ -53,8 +57,8 @@ export function groupStatistics(x: Tensor, layout: GroupLayout): GroupStatistics
     params,
     grid: gridFor(means.size, 64),
   });
-  const mean = scope.keep(empty(gpu, [images, groups]));
-  const variance = scope.keep(empty(gpu, [images, groups]));
+  const mean = scope.keep(empty(gpu, shape));
+  const variance = scope.keep(empty(gpu, shape));
   gpu.run(kernel, "statistics", {
     bind: {
       chunk_means: means.storage,

@@ -5,6 +5,12 @@
  */
 export { argmax } from "./argmax.ts";
 export { attention, type AttentionOptions } from "./attention.ts";
+export {
+  batchNorm,
+  type BatchNormOptions,
+  type BatchNormResult,
+  type BatchStatistics,
+} from "./batch_norm.ts";
 export { add, div, maximum, minimum, mul, sub } from "./binary.ts";
 export { broadcastTo } from "./broadcast_to.ts";
 export { concat, stack } from "./concat.ts";
