@@ -3,9 +3,6 @@ import { share, type Tensor } from "../tensor/mod.ts";
 /**
  * The same values as a constant: no gradient flows through. The bytes are shared.
  *
- * What was recorded behind x stays in memory until another path to it is walked or it is released;
- * where there is no other path, compute x under `noGrad` instead.
- *
  * @example
  * ```ts
  * import { add, fromArray, Gpu, gradients, stopGradient } from "@coda/tokenizer/tensor";
