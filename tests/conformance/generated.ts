@@ -1,5 +1,7 @@
-import { ShapeError } from "../../src/tensor/mod.ts";
+import type { Gpu } from "../../src/gpu/mod.ts";
 import type { WeightSource } from "../../src/nn/mod.ts";
+import { ShapeError } from "../../src/tensor/mod.ts";
+import { AutoencoderKL, inferVaeConfig } from "../../src/vae/mod.ts";
 
 /** A weight that the goldens do not store but describe: one entry of a list such as `lora_weights`. */
 export interface GeneratedWeight {
@@ -29,26 +31,37 @@ export function hash(i: number, seed: number): number {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-/** A list of generated weights, and any stored ones, as a source that models load from. */
-export function generatedSource(
-  list: readonly GeneratedWeight[],
-  stored: ReadonlyMap<string, Float32Array> = new Map(),
-): WeightSource {
+/** A list of generated weights as a source that models load from. */
+export function generatedSource(list: readonly GeneratedWeight[]): WeightSource {
   const described = new Map(list.map((weight) => [weight.name, weight]));
   const file = "generated weights";
   return {
     file,
-    has: (name) => described.has(name) || stored.has(name),
+    has: (name) => described.has(name),
     floats: (name, shape) => {
       const weight = described.get(name);
-      if (weight && weight.shape.join() !== shape.join()) {
+      if (!weight) throw new TypeError(`${file}: there is no ${name}`);
+      if (weight.shape.join() !== shape.join()) {
         throw new ShapeError(file, `${name} is [${weight.shape}], expected [${shape}]`);
       }
-      const values = weight ? generate(weight) : stored.get(name);
-      if (!values) throw new TypeError(`${file}: there is no ${name}`);
-      return Promise.resolve(values);
+      return Promise.resolve(generate(weight));
     },
   };
+}
+
+/** An autoencoder of generated weights; its shape is read from theirs. */
+export async function generatedVae(
+  gpu: Gpu,
+  weights: readonly GeneratedWeight[],
+): Promise<AutoencoderKL> {
+  const shapes = new Map(weights.map(({ name, shape }) => [name, shape]));
+  const config = inferVaeConfig({
+    file: "generated weights",
+    names: [...shapes.keys()],
+    has: (name) => shapes.has(name),
+    info: (name) => ({ shape: shapes.get(name)! }),
+  });
+  return await AutoencoderKL.load(gpu, config, generatedSource(weights));
 }
 
 /** The SHA-256 of a list's values in list order, as the goldens give it in `<list>_sha256`. */
