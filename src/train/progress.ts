@@ -44,20 +44,19 @@ export class ProgressMeter {
 
   /** Starts the clock again, after work that is no step. */
   restart(): void {
-    this.#images = 0;
     this.#since = performance.now();
   }
 
-  /** Counts a step's images. */
-  count(images: number): void {
-    this.#images += images;
-  }
-
-  /** The report of a step that was read. */
-  report(info: StepInfo, { numbers, indices }: StepReport): TrainingProgress {
+  /**
+   * The report of a step that was read.
+   *
+   * @param images How many images the run had seen with that step; steps after it may be under way.
+   */
+  report(info: StepInfo, { numbers, indices }: StepReport, images: number): TrainingProgress {
     this.#window = [...this.#window, indices].slice(-WINDOW);
     const { used, perplexity } = codebookUse(this.#window.flat(), this.#codebookSize);
-    const imagesPerSecond = this.#images / ((performance.now() - this.#since) / 1000);
+    const imagesPerSecond = (images - this.#images) / ((performance.now() - this.#since) / 1000);
+    this.#images = images;
     this.restart();
     const { gradNorm, ...losses } = numbers;
     return { ...info, losses, gradNorm, codebookUse: used, perplexity, imagesPerSecond };

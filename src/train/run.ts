@@ -187,6 +187,7 @@ class Run {
   #reported: Promise<void> = Promise.resolve();
   #cache: LatentCache | undefined;
   #saved: number;
+  #images = 0;
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
@@ -232,7 +233,7 @@ class Run {
     const { adapter, options: { seed, warmupBatch: batch } } = this.#parts;
     this.#cache ??= await this.#fillCache();
     if (!this.#cache) return undefined;
-    this.#meter.count(batch);
+    this.#images += batch;
     const { samplePosterior } = adapter.recipe;
     using latents = this.#cache.batch({ seed, step: adapter.step, batch, samplePosterior });
     return adapter.warmupStep(latents);
@@ -242,7 +243,7 @@ class Run {
     const { gpu, adapter, options: { batch, imageSize } } = this.#parts;
     this.#cache = undefined;
     const { images } = await batches.next(adapter.step - adapter.recipe.warmupSteps);
-    this.#meter.count(batch);
+    this.#images += batch;
     using input = fromArray(gpu, images, [batch, imageSize, imageSize, 3]);
     return adapter.jointStep(input);
   }
@@ -266,12 +267,13 @@ class Run {
   /** Reads a step's result while the next ones run; waits only for the report before. */
   async #report(info: StepInfo, result: StepResult): Promise<void> {
     const read = result.read();
+    const images = this.#images;
     await this.#reported;
     this.#reported = read.then(async (found) => {
       if (!Number.isFinite(found.numbers.total)) {
         throw divergence(this.#parts.folder.path, `the loss of step ${info.step}`);
       }
-      const progress = this.#meter.report(info, found);
+      const progress = this.#meter.report(info, found, images);
       await this.#parts.folder.metrics.append(progress);
       this.#parts.hooks.onProgress?.(progress);
     });
@@ -284,6 +286,5 @@ class Run {
     if (this.#saved === adapter.step) return;
     await folder.save(adapter, digest);
     this.#saved = adapter.step;
-    this.#meter.restart();
   }
 }
