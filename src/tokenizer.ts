@@ -65,8 +65,8 @@ export class Tokenizer implements Disposable {
    * Loads a tokenizer: from a folder with config.json and model.safetensors, as `coda adapt` writes
    * it, from files already open, or, without an argument, the one that ships with the package.
    *
-   * @throws {CheckpointError} where a tensor is missing or has another shape, naming file and tensor.
-   * @throws {TypeError} where config.json is no tokenizer's.
+   * @throws {CheckpointError} where config.json is no tokenizer's, or a tensor is missing or has
+   * another shape; it names file and field or tensor.
    * @throws {NoAdapterError} where there is no GPU adapter.
    */
   static async load(
@@ -81,6 +81,12 @@ export class Tokenizer implements Disposable {
       if (!options.gpu) gpu[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** The most pixels that an image may have on this adapter, alone in its batch. */
+  get maxPixels(): number {
+    const limit = this.gpu.adapter.limits.maxStorageBufferBindingSize;
+    return Math.floor(limit / (this.vae.config.channels[0] * BYTES_PER_FLOAT));
   }
 
   /**
@@ -202,11 +208,10 @@ export class Tokenizer implements Disposable {
         `an image of ${width}×${height} is smaller than one token, ${f}×${f} pixels: enlarge it`,
       );
     }
-    const limit = this.gpu.adapter.limits.maxStorageBufferBindingSize;
-    const perPixel = this.vae.config.channels[0] * BYTES_PER_FLOAT * count;
+    const most = this.maxPixels / count;
     const padded = this.#paddedSize({ width, height });
-    if (padded.width * padded.height * perPixel > limit) {
-      const megapixels = (limit / perPixel / 1e6).toFixed(2);
+    if (padded.width * padded.height > most) {
+      const megapixels = (most / 1e6).toFixed(2);
       throw new RangeError(
         `an image of ${width}×${height} is too large for this adapter, which holds ` +
           `${megapixels} megapixels of this model at once: shrink it`,

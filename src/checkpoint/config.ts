@@ -42,3 +42,20 @@ export function configPart(config: Config, name: string, file: string): Config {
     `${what} is ${JSON.stringify(part) ?? "missing"}, expected an object`,
   );
 }
+
+/**
+ * Calls a reader of a config. What it has to say of a field becomes the file's error.
+ *
+ * @throws {CheckpointError} for the reader's TypeError.
+ */
+export function readingConfig<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const prefix = `${file}: `;
+    const { message } = cause;
+    const problem = message.startsWith(prefix) ? message.slice(prefix.length) : message;
+    throw new CheckpointError(file, problem, { cause });
+  }
+}

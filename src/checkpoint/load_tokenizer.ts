@@ -2,7 +2,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import { fuseLora, injectLora } from "../nn/mod.ts";
 import { CodaQuantizer, quantizerConfigFromJson } from "../quantizer/mod.ts";
 import { AutoencoderKL, vaeConfig } from "../vae/mod.ts";
-import { type Config, configPart, parseConfig, readConfig } from "./config.ts";
+import { type Config, configPart, parseConfig, readConfig, readingConfig } from "./config.ts";
 import { modelId, type NamedWeights } from "./model_id.ts";
 import { prefixed, type PrefixedFile } from "./prefixed.ts";
 import { SafetensorsFile } from "./safetensors.ts";
@@ -62,7 +62,8 @@ async function openFolder(folder: string): Promise<TokenizerFiles> {
 
 async function loadParts(gpu: Gpu, { config, weights }: TokenizerFiles): Promise<TokenizerParts> {
   const { file } = weights;
-  const quantizerConfig = quantizerConfigFromJson(configPart(config, "quantizer", file), file);
+  const quantizerJson = configPart(config, "quantizer", file);
+  const quantizerConfig = readingConfig(file, () => quantizerConfigFromJson(quantizerJson, file));
   const vae = await loadAdaptedVae(gpu, configPart(config, "vae", file), prefixed(weights, "vae."));
   try {
     const quantizer = await CodaQuantizer.load(
@@ -83,7 +84,8 @@ async function loadAdaptedVae(
   json: Config,
   weights: PrefixedFile,
 ): Promise<AutoencoderKL> {
-  const vae = await AutoencoderKL.load(gpu, vaeConfig(json, weights), weights);
+  const config = readingConfig(weights.file, () => vaeConfig(json, weights));
+  const vae = await AutoencoderKL.load(gpu, config, weights);
   const downName = (conv: string) => `${conv}.lora_layer.down.weight`;
   const adapted = vae.convs.filter(({ name }) => weights.has(downName(name)));
   if (adapted.length === 0) return vae;

@@ -1,12 +1,15 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { AutoencoderKL, vaeConfig } from "../vae/mod.ts";
-import { readConfig } from "./config.ts";
+import { type Config, parseConfig, readConfig, readingConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 
+/** The continuous VAE that ships with the package: see its model card. */
+const EMBEDDED = new URL("../../models/tiny-kl-f8/", import.meta.url);
+
 /**
  * Reads a continuous VAE from a folder with a config.json in diffusers' field names and one
- * .safetensors file in LDM key layout.
+ * .safetensors file in LDM key layout, or, without a folder, the embedded one.
  *
  * @throws {CheckpointError} where a file is missing, unsound or of another model.
  *
@@ -15,10 +18,24 @@ import { SafetensorsFile } from "./safetensors.ts";
  * using vae = await loadVae(gpu, "models/tiny-kl-f8");
  * ```
  */
-export async function loadVae(gpu: Gpu, folder: string): Promise<AutoencoderKL> {
+export async function loadVae(gpu: Gpu, folder?: string): Promise<AutoencoderKL> {
+  if (folder === undefined) return await loadEmbedded(gpu);
   const config = await readConfig(`${folder}/config.json`);
   using weights = await SafetensorsFile.open(await weightsFile(folder));
-  return await AutoencoderKL.load(gpu, vaeConfig(config, weights), weights);
+  return await build(gpu, config, weights);
+}
+
+async function loadEmbedded(gpu: Gpu): Promise<AutoencoderKL> {
+  const get = async (name: string) => await (await fetch(new URL(name, EMBEDDED))).bytes();
+  const [config, weights] = await Promise.all([get("config.json"), get("model.safetensors")]);
+  const json = parseConfig(new TextDecoder().decode(config), "the embedded config.json");
+  using file = SafetensorsFile.fromBytes(weights, "the embedded VAE");
+  return await build(gpu, json, file);
+}
+
+async function build(gpu: Gpu, json: Config, weights: SafetensorsFile): Promise<AutoencoderKL> {
+  const config = readingConfig(weights.file, () => vaeConfig(json, weights));
+  return await AutoencoderKL.load(gpu, config, weights);
 }
 
 async function weightsFile(folder: string): Promise<string> {

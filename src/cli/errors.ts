@@ -17,6 +17,7 @@ const EXPECTED: ReadonlySet<string> = new Set([
   "WriteError",
   "ImageError",
   "TokenFileError",
+  "RunError",
   "GpuError",
   "ShapeError",
   "RangeError",

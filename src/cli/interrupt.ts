@@ -5,7 +5,7 @@ const SIGNALS: readonly (readonly [Deno.Signal, number])[] = Deno.build.os === "
   : [["SIGINT", 130], ["SIGTERM", 143]];
 
 const cleanUps: (() => void | Promise<void>)[] = [];
-let isEnding = false;
+let endingCode: number | undefined;
 
 /**
  * Registers what is to be done when the user interrupts: remove a half-written file, save a run.
@@ -24,6 +24,33 @@ export function onInterrupt(cleanUp: () => void | Promise<void>): Disposable {
   };
 }
 
+/** The exit code of the interrupt that the program is ending for, if there is one. */
+export function interruptCode(): number | undefined {
+  return endingCode;
+}
+
+/** A signal for work that ends by itself when it is asked to. */
+export interface Stop extends Disposable {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The first Ctrl-C aborts the signal, and the program goes on until its command returns; what was
+ * registered before this waits for that too.
+ */
+export function stopOnInterrupt(): Stop {
+  const controller = new AbortController();
+  const registration = onInterrupt(async () => {
+    controller.abort();
+    await new Promise(() => {}); // the command's return ends the program
+  });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => registration[Symbol.dispose](),
+  };
+}
+
 /** Listens for Ctrl-C and the request to terminate, until disposed. */
 export function listenForInterrupts(): Disposable {
   const listeners = SIGNALS.map(([signal, code]) => {
@@ -39,8 +66,8 @@ export function listenForInterrupts(): Disposable {
 }
 
 async function end(code: number): Promise<void> {
-  if (!isEnding) {
-    isEnding = true;
+  if (endingCode === undefined) {
+    endingCode = code;
     for (const cleanUp of cleanUps.splice(0).reverse()) {
       try {
         await cleanUp();

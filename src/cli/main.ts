@@ -8,7 +8,7 @@ import type { Command } from "./command.ts";
 import { commands } from "./commands.ts";
 import { describeError, UsageError } from "./errors.ts";
 import { meant, table } from "./flags.ts";
-import { listenForInterrupts } from "./interrupt.ts";
+import { interruptCode, listenForInterrupts } from "./interrupt.ts";
 
 /**
  * Runs the program.
@@ -26,14 +26,15 @@ export async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     command = find(args[0]);
-    return await command.run(args.slice(1));
+    const code = await command.run(args.slice(1));
+    return interruptCode() ?? code;
   } catch (error) {
     const { text, code } = describeError(error, {
       command: command?.name,
       verbose: hasFlag(args, "--verbose"),
     });
     if (text !== "") console.error(text);
-    return code;
+    return interruptCode() ?? code;
   }
 }
 
@@ -67,13 +68,18 @@ function find(name: string | undefined): Command {
 }
 
 function programHelp(): string {
+  const examples = [
+    "  # whether this machine can run it\n  coda doctor",
+    "  # a photograph's tokens, and what they look like\n  coda encode photo.jpg && coda decode photo.coda",
+    "  # a tokenizer of your own\n  coda adapt photos --out run",
+  ].join("\n");
   const rows = commands.map(({ name, summary }): [string, string] => [name, summary]);
   return [
     "coda: photographs to discrete tokens and back",
     "Usage: coda COMMAND [flags] [arguments]",
     `Commands:\n${table([...rows, ["help", "the help of a command: coda help doctor"]])}`,
     `Flags:\n${table([["--help", "show this help"], ["--version", "show the version"]])}`,
-    "Examples:\n  # whether this machine can run it\n  coda doctor",
+    `Examples:\n${examples}`,
   ].join("\n\n");
 }
 

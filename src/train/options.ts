@@ -4,8 +4,8 @@ import { defaultRecipe } from "./recipe.ts";
 
 /** What a run can be told; what is left out has the default given. */
 export interface AdaptOptions {
-  /** Folder of the continuous VAE: config.json and a .safetensors file. */
-  vae: string;
+  /** Folder of the continuous VAE: config.json and a .safetensors file; the embedded tiny-kl-f8. */
+  vae?: string;
   /** Image files and folders of them. */
   images: readonly string[];
   /** Steps of quantizer and LoRA together. */
@@ -39,7 +39,9 @@ export interface AdaptOptions {
 }
 
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
-export type ResolvedOptions = Required<Omit<AdaptOptions, "patchSizes">> & {
+export type ResolvedOptions = Required<Omit<AdaptOptions, "vae" | "patchSizes">> & {
+  /** The folder of the VAE, where it is not the embedded one. */
+  vae: string | undefined;
   /** The sides of the scales' grids, where they were given. */
   patchSizes: readonly number[] | undefined;
 };
@@ -65,6 +67,7 @@ const COUNTS = [
  */
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
+    vae: undefined,
     warmupSteps: 0,
     batch: 8,
     warmupBatch: 16,
