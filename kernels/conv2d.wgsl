@@ -1,9 +1,9 @@
 // y = x * w + bias: cross-correlation of NHWC images with weights [kH, kW, cin, cout].
 //
-// x is read as if it had dilation - 1 zeros between neighbours: a gradient with respect to the input
-// of a strided convolution is a convolution of the dilated dy with the flipped weights.
-// cin and cout are multiples of 4; the host pads where they are not. Each output element is one chain
-// of fused multiply-adds over ky, kx, cin, in that order, whatever its place in a tile.
+// x is read as if it had DILATION - 1 zeros between neighbours: the input gradient of a strided
+// convolution is a convolution of the dilated dy with the flipped weights.
+// cin and cout are multiples of 4; the host pads where they are not. Each output element is one
+// chain of fused multiply-adds over ky, kx, cin, in that order, whatever its place in a tile.
 
 struct Params {
   batch: u32,
@@ -16,14 +16,14 @@ struct Params {
   kernelHeight: u32,
   kernelWidth: u32,
   stride: u32,
-  dilation: u32, // where not 1, stride is 1
   top: i32,
   left: i32,
-  // top and left modulo dilation, from 0 to dilation - 1
+  // top and left modulo DILATION, from 0 to DILATION - 1
   topPhase: u32,
   leftPhase: u32,
 }
 
+override DILATION: u32 = 1u; // where not 1, stride is 1
 override HAS_BIAS: bool = false;
 override NARROW: bool = false; // cout is 4
 
@@ -41,8 +41,8 @@ fn store(pixel: u32, quad: u32, value: vec4f) {
   y[pixel * (params.cout / 4u) + quad] = sum;
 }
 
-// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for adapters whose loads
-// are slow and whose workgroup memory is no faster than other memory (software rasterizers).
+// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for adapters whose
+// loads are slow and whose workgroup memory is no faster than other memory (software rasterizers).
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
@@ -70,7 +70,7 @@ fn step(t: ptr<function, Tile>, top: vec4f, low: vec4f, left: vec4f, right: vec4
   }
 }
 
-// The pixels of a tile lie `dilation` apart, so that the same taps reach all of them.
+// The pixels of a tile lie DILATION apart, so that the same taps reach all of them.
 struct Row {
   pixel: u32, // of the first output pixel, within the batch
   distance: u32, // from one to the next
@@ -127,16 +127,15 @@ fn registers(
 ) {
   let cin = params.cin / 4u;
   let cout = params.cout / 4u;
-  let dilation = params.dilation;
   let stride = i32(params.stride);
   // Which channels, which columns, which row of which image.
   let across = (cout + 1u) / 2u;
-  let tiles = (params.outWidth + 8u * dilation - 1u) / (8u * dilation);
+  let tiles = (params.outWidth + 8u * DILATION - 1u) / (8u * DILATION);
   let id = (group.y * groups.x + group.x) * GROUP + lane;
   let quad = id % across * 2u;
-  let phase = id / across % dilation;
-  let ox = id / (across * dilation) % tiles * 8u * dilation + phase;
-  let line = id / (across * dilation * tiles);
+  let phase = id / across % DILATION;
+  let ox = id / (across * DILATION) % tiles * 8u * DILATION + phase;
+  let line = id / (across * DILATION * tiles);
   let image = line / params.outHeight;
   let oy = line % params.outHeight;
   if (image >= params.batch || ox >= params.outWidth) {
@@ -144,16 +143,16 @@ fn registers(
   }
   let lastQuad = min(quad + 1u, cout - 1u);
   var t = Tile();
-  let firstKy = (params.topPhase + dilation - oy % dilation) % dilation;
-  let firstKx = (params.leftPhase + dilation - phase) % dilation;
-  for (var ky = firstKy; ky < params.kernelHeight; ky = ky + dilation) {
-    let iy = (i32(oy * params.stride + ky) - params.top) / i32(dilation);
+  let firstKy = (params.topPhase + DILATION - oy % DILATION) % DILATION;
+  let firstKx = (params.leftPhase + DILATION - phase) % DILATION;
+  for (var ky = firstKy; ky < params.kernelHeight; ky = ky + DILATION) {
+    let iy = (i32(oy * params.stride + ky) - params.top) / i32(DILATION);
     if (!inside(iy, params.height)) {
       continue;
     }
     let start = (image * params.height + u32(iy)) * params.width;
-    for (var kx = firstKx; kx < params.kernelWidth; kx = kx + dilation) {
-      let ix = (i32(ox * params.stride + kx) - params.left) / i32(dilation);
+    for (var kx = firstKx; kx < params.kernelWidth; kx = kx + DILATION) {
+      let ix = (i32(ox * params.stride + kx) - params.left) / i32(DILATION);
       let in0 = inside(ix, params.width);
       let in1 = inside(ix + stride, params.width);
       let in2 = inside(ix + 2 * stride, params.width);
@@ -162,14 +161,16 @@ fn registers(
       let in5 = inside(ix + 5 * stride, params.width);
       let in6 = inside(ix + 6 * stride, params.width);
       let in7 = inside(ix + 7 * stride, params.width);
-      let p0 = (start + select(0u, u32(ix), in0)) * cin;
-      let p1 = (start + select(0u, u32(ix + stride), in1)) * cin;
-      let p2 = (start + select(0u, u32(ix + 2 * stride), in2)) * cin;
-      let p3 = (start + select(0u, u32(ix + 3 * stride), in3)) * cin;
-      let p4 = (start + select(0u, u32(ix + 4 * stride), in4)) * cin;
-      let p5 = (start + select(0u, u32(ix + 5 * stride), in5)) * cin;
-      let p6 = (start + select(0u, u32(ix + 6 * stride), in6)) * cin;
-      let p7 = (start + select(0u, u32(ix + 7 * stride), in7)) * cin;
+      let place0 = (i32(start) + ix) * i32(cin);
+      let apart = stride * i32(cin);
+      let p0 = u32(select(0, place0, in0));
+      let p1 = u32(select(0, place0 + apart, in1));
+      let p2 = u32(select(0, place0 + 2 * apart, in2));
+      let p3 = u32(select(0, place0 + 3 * apart, in3));
+      let p4 = u32(select(0, place0 + 4 * apart, in4));
+      let p5 = u32(select(0, place0 + 5 * apart, in5));
+      let p6 = u32(select(0, place0 + 6 * apart, in6));
+      let p7 = u32(select(0, place0 + 7 * apart, in7));
       let tap = (ky * params.kernelWidth + kx) * params.cin * cout;
       for (var c = 0u; c < cin; c = c + 1u) {
         let zero = vec4f();
@@ -196,8 +197,8 @@ fn registers(
   }
   let row = Row(
     line * params.outWidth + ox,
-    dilation,
-    (params.outWidth - ox + dilation - 1u) / dilation,
+    DILATION,
+    (params.outWidth - ox + DILATION - 1u) / DILATION,
   );
   storeRow(row, quad, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
   if (!NARROW && quad + 1u < cout) {
@@ -205,15 +206,15 @@ fn registers(
   }
 }
 
-// ---- 256 invocations share a tile of 64 pixels by 64 channels, 16 steps of (ky, kx, cin) at a time,
-// in workgroup memory; each computes 4 by 4: for real GPUs.
+// ---- 256 invocations share a tile of 64 pixels by 64 channels, 16 steps of (ky, kx, cin) at a
+// time, in workgroup memory; each computes 4 by 4: for real GPUs.
 
 const ROWS: u32 = 68u; // 64 and padding against bank conflicts
 
 var<workgroup> tileOfX: array<f32, 16 * ROWS>; // [16 steps, 64 pixels]
 var<workgroup> tileOfW: array<vec4f, 16 * 16>; // [16 steps, 64 channels / 4]
 
-// 4 channels of x under one tap of one output pixel; zero in the padding and between dilated pixels.
+// 4 channels of x under one tap of an output pixel; zero in the padding and between dilated pixels.
 fn sample(pixel: u32, step: u32) -> vec4f {
   let cin = params.cin / 4u;
   let tap = step / cin;
@@ -222,7 +223,7 @@ fn sample(pixel: u32, step: u32) -> vec4f {
   let image = pixel / (params.outHeight * params.outWidth);
   let oy = pixel / params.outWidth % params.outHeight;
   let ox = pixel % params.outWidth;
-  let dilation = i32(params.dilation);
+  let dilation = i32(DILATION);
   let sy = i32(oy * params.stride + ky) - params.top;
   let sx = i32(ox * params.stride + kx) - params.left;
   if (image >= params.batch || ky >= params.kernelHeight || sy < 0 || sx < 0 ||

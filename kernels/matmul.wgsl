@@ -1,9 +1,9 @@
 // y = op(a) op(b) + bias for a batch of matrices, row-major.
 //
-// Every row of a, b and y has a multiple of 4 elements; the host pads where it has not. `last` names
-// the last valid index of an extent, so that loads past an edge repeat a valid one and are not stored.
-// Each output element is one chain of fused multiply-adds over k in rising order, in both entries and
-// wherever the element lies in its tile: equal rows of a give equal bits, whatever else is in y.
+// Every row of a, b and y has a multiple of 4 elements; the host pads where it has not. Loads past
+// an edge repeat a valid one and their results are not stored.
+// Each output element is one chain of fused multiply-adds over k in rising order, in both entries
+// and wherever it lies in its tile: equal rows of a give equal bits, whatever else is in y.
 
 struct Params {
   m: u32,
@@ -33,10 +33,10 @@ fn quads(extent: u32) -> u32 {
   return (extent + 3u) / 4u;
 }
 
-// Where 4 rows (or columns) of an operand begin, in vec4. A transposed-away operand has them side by
-// side in one vec4, of which x is the place.
-fn starts(transposed: bool, first: u32, extent: u32) -> vec4u {
-  if (transposed) {
+// Where 4 neighbouring rows of a matrix with k columns begin, in vec4. In a matrix with k rows they
+// are columns, side by side in one vec4, of which x is the place.
+fn starts(sideBySide: bool, first: u32, extent: u32) -> vec4u {
+  if (sideBySide) {
     return vec4u(min(first / 4u, quads(extent) - 1u));
   }
   return min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(extent - 1u)) *
@@ -229,7 +229,7 @@ fn fillA(base: u32, row: u32, k: u32, end: u32, lane: u32) {
 
 fn fillB(base: u32, column: u32, k: u32, end: u32, lane: u32) {
   if (TRANSPOSE_B) {
-    // 16 threads hold 4 columns by 4 steps each: threads 0 to 63 transpose one block apiece.
+    // 64 of the invocations transpose a block of 4 columns by 4 steps each.
     if (lane < 64u) {
       let quad = lane % 16u;
       let steps = lane / 16u * 4u;

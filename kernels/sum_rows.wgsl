@@ -1,4 +1,5 @@
-// Sums the rows of a matrix, `chunk` at a time, in rising order: [rows, columns] to [parts, columns].
+// Sums the rows of a matrix, `chunk` at a time, in rising order: [rows, columns] to
+// [parts, columns]. `quads` takes 4 columns at once, where their number is a multiple of 4.
 
 struct Params {
   rows: u32,
@@ -7,14 +8,16 @@ struct Params {
   chunk: u32,
 }
 
+override GROUP: u32 = 16u;
+
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
-override GROUP: u32 = 16u;
+@group(0) @binding(3) var<storage, read> x4: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y4: array<vec4f>;
 
 @compute @workgroup_size(GROUP)
-fn sum(
+fn singles(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -31,4 +34,25 @@ fn sum(
     total = total + x[row * params.columns + column];
   }
   y[i] = total;
+}
+
+@compute @workgroup_size(GROUP)
+fn quads(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let width = params.columns / 4u;
+  let i = (group.y * groups.x + group.x) * GROUP + lane;
+  let column = i % width;
+  let part = i / width;
+  if (part >= params.parts) {
+    return;
+  }
+  let end = min((part + 1u) * params.chunk, params.rows);
+  var total = vec4f();
+  for (var row = part * params.chunk; row < end; row = row + 1u) {
+    total = total + x4[row * width + column];
+  }
+  y4[i] = total;
 }

@@ -92,11 +92,15 @@ function run(
     bind: { x, w, bias: bias ?? w, y: y.storage },
     params: {
       ...extents(pass),
-      dilation,
       topPhase: modulo(pass.top, dilation),
       leftPhase: modulo(pass.left, dilation),
     },
-    constants: { HAS_BIAS: Number(bias !== undefined), NARROW: Number(pass.cout === 4), GROUP },
+    constants: {
+      DILATION: dilation,
+      HAS_BIAS: Number(bias !== undefined),
+      NARROW: Number(pass.cout === 4),
+      GROUP,
+    },
     grid: gridFor(tiles, tile === "registers" ? GROUP : 1),
   });
   if (pass.cout === cout) return y;

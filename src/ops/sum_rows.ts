@@ -39,11 +39,15 @@ function sumParts(
   const y = empty(gpu, shape);
   const parts = Math.ceil(rows / chunk);
   const GROUP = groupSize(gpu);
-  gpu.run(kernel, "sum", {
-    bind: { x, y: y.storage },
+  const width = columns % 4 === 0 ? 4 : 1;
+  const [entry, bind] = width === 4
+    ? ["quads", { x4: x, y4: y.storage }] as const
+    : ["singles", { x, y: y.storage }] as const;
+  gpu.run(kernel, entry, {
+    bind,
     params: { rows, columns, parts, chunk },
     constants: { GROUP },
-    grid: gridFor(parts * columns, GROUP),
+    grid: gridFor(parts * columns / width, GROUP),
   });
   return y;
 }
