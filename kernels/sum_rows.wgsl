@@ -11,10 +11,10 @@ struct Params {
 override GROUP: u32 = 16u;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-@group(0) @binding(3) var<storage, read> x4: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y4: array<vec4f>;
+@group(0) @binding(1) var<storage, read> terms: array<f32>;
+@group(0) @binding(2) var<storage, read_write> sums: array<f32>;
+@group(0) @binding(3) var<storage, read> termQuads: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> sumQuads: array<vec4f>;
 
 @compute @workgroup_size(GROUP)
 fn singles(
@@ -31,9 +31,9 @@ fn singles(
   let end = min((part + 1u) * params.chunk, params.rows);
   var total = 0.0;
   for (var row = part * params.chunk; row < end; row = row + 1u) {
-    total = total + x[row * params.columns + column];
+    total = total + terms[row * params.columns + column];
   }
-  y[i] = total;
+  sums[i] = total;
 }
 
 @compute @workgroup_size(GROUP)
@@ -52,7 +52,7 @@ fn quads(
   let end = min((part + 1u) * params.chunk, params.rows);
   var total = vec4f();
   for (var row = part * params.chunk; row < end; row = row + 1u) {
-    total = total + x4[row * width + column];
+    total = total + termQuads[row * width + column];
   }
-  y4[i] = total;
+  sumQuads[i] = total;
 }

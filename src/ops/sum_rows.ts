@@ -41,8 +41,8 @@ function sumParts(
   const GROUP = groupSize(gpu);
   const width = columns % 4 === 0 ? 4 : 1;
   const [entry, bind] = width === 4
-    ? ["quads", { x4: x, y4: y.storage }] as const
-    : ["singles", { x, y: y.storage }] as const;
+    ? ["quads", { termQuads: x, sumQuads: y.storage }] as const
+    : ["singles", { terms: x, sums: y.storage }] as const;
   gpu.run(kernel, entry, {
     bind,
     params: { rows, columns, parts, chunk },
