@@ -1,9 +1,4 @@
-/** The bytes of an image, with its size for the check. */
-interface Bytes {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+import type { Image } from "../data/mod.ts";
 
 /**
  * Peak signal-to-noise ratio of an 8-bit image in decibels, `10·log₁₀(255² / mean squared error)`;
@@ -19,7 +14,7 @@ interface Bytes {
  * console.assert(Math.abs(psnr(grey(0), grey(255))) < 1e-12);
  * ```
  */
-export function psnr(found: Bytes, expected: Bytes): number {
+export function psnr(found: Image, expected: Image): number {
   if (found.width !== expected.width || found.height !== expected.height) {
     throw new TypeError(
       `psnr: found ${found.width}×${found.height}, expected ${expected.width}×${expected.height}`,
@@ -44,7 +39,7 @@ export function psnr(found: Bytes, expected: Bytes): number {
  * console.assert(Math.abs(meanPsnr([grey(0), grey(255)], [grey(255), grey(0)])) < 1e-12);
  * ```
  */
-export function meanPsnr(found: readonly Bytes[], expected: readonly Bytes[]): number {
+export function meanPsnr(found: readonly Image[], expected: readonly Image[]): number {
   if (found.length !== expected.length) {
     throw new TypeError(`meanPsnr: ${found.length} images for ${expected.length}`);
   }
