@@ -39,21 +39,33 @@ override GROUP: u32 = 64u;
 @group(0) @binding(15) var<storage, read_write> first_out: array<f32>;
 @group(0) @binding(16) var<storage, read_write> second_out: array<f32>;
 @group(0) @binding(17) var<storage, read_write> terms_out: array<f32>;
+@group(0) @binding(18) var<storage, read> input4: array<vec4f>;
+@group(0) @binding(19) var<storage, read> dy4: array<vec4f>;
+@group(0) @binding(20) var<storage, read_write> output4: array<vec4f>;
 
 struct Span { image: u32, channel: u32, first: u32, count: u32 }
 
 // The part of a channel that thread `i` works on: pixels split into `parts` of `length`.
 fn span(i: u32, length: u32, parts: u32) -> Span {
-  let channel = i % params.channels;
-  let part = (i / params.channels) % parts;
-  let image = i / (params.channels * parts);
+  return span_of(i, length, parts, params.channels);
+}
+
+// The same where a pixel is `lanes` channels, or vectors of channels.
+fn span_of(i: u32, length: u32, parts: u32, lanes: u32) -> Span {
+  let channel = i % lanes;
+  let part = (i / lanes) % parts;
+  let image = i / (lanes * parts);
   let pixel = part * length;
-  let first = (image * params.pixels + pixel) * params.channels + channel;
+  let first = (image * params.pixels + pixel) * lanes + channel;
   return Span(image, channel, first, min(length, params.pixels - pixel));
 }
 
-fn group_of(s: Span) -> u32 {
-  return s.image * params.groups + s.channel / (params.channels / params.groups);
+fn group_of(image: u32, channel: u32) -> u32 {
+  return image * params.groups + channel / (params.channels / params.groups);
+}
+
+fn groups_of(image: u32, channels: vec4u) -> vec4u {
+  return image * params.groups + channels / (params.channels / params.groups);
 }
 
 @compute @workgroup_size(64)
@@ -152,12 +164,12 @@ fn statistics(
 }
 
 // 1 / (1 + e^-z) without overflow.
-fn sigmoid(z: f32) -> f32 {
+fn sigmoid(z: vec4f) -> vec4f {
   let e = exp(-abs(z));
-  return select(e, 1.0, z >= 0.0) / (1.0 + e);
+  return select(e, vec4f(1.0), z >= vec4f()) / (1.0 + e);
 }
 
-fn activate(z: f32) -> f32 {
+fn activate(z: vec4f) -> vec4f {
   if (SILU) {
     return z * sigmoid(z);
   }
@@ -165,12 +177,77 @@ fn activate(z: f32) -> f32 {
 }
 
 // The cotangent of the pre-activation z, from that of the output.
-fn before_activation(z: f32, cotangent: f32) -> f32 {
+fn before_activation(z: vec4f, cotangent: vec4f) -> vec4f {
   if (SILU) {
     let s = sigmoid(z);
     return cotangent * s * (1.0 + z * (1.0 - s));
   }
   return cotangent;
+}
+
+// What four channels of an image are normalised by.
+struct Scales { mean: vec4f, inverse: vec4f, weight: vec4f, bias: vec4f }
+
+fn scales_of(g: vec4u, c: vec4u) -> Scales {
+  let spread = vec4f(variance[g.x], variance[g.y], variance[g.z], variance[g.w]);
+  return Scales(
+    vec4f(mean[g.x], mean[g.y], mean[g.z], mean[g.w]),
+    inverseSqrt(spread + params.eps),
+    vec4f(gamma[c.x], gamma[c.y], gamma[c.z], gamma[c.w]),
+    vec4f(beta[c.x], beta[c.y], beta[c.z], beta[c.w]),
+  );
+}
+
+fn four_channels(quad: u32) -> vec4u {
+  return vec4u(4u * quad, 4u * quad + 1u, 4u * quad + 2u, 4u * quad + 3u);
+}
+
+@compute @workgroup_size(64)
+fn apply4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let lanes = params.channels / 4u;
+  if (i >= params.images * params.strips * lanes) {
+    return;
+  }
+  let s = span_of(i, params.strip, params.strips, lanes);
+  let c = four_channels(s.channel);
+  let by = scales_of(groups_of(s.image, c), c);
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    output4[at] = activate((input4[at] - by.mean) * by.inverse * by.weight + by.bias);
+    at += lanes;
+  }
+}
+
+@compute @workgroup_size(64)
+fn input_grad4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let lanes = params.channels / 4u;
+  if (i >= params.images * params.strips * lanes) {
+    return;
+  }
+  let s = span_of(i, params.strip, params.strips, lanes);
+  let c = four_channels(s.channel);
+  let g = groups_of(s.image, c);
+  let by = scales_of(g, c);
+  let constant = vec4f(terms[2u * g.x], terms[2u * g.y], terms[2u * g.z], terms[2u * g.w]);
+  let h = 2u * g + 1u;
+  let slope = vec4f(terms[h.x], terms[h.y], terms[h.z], terms[h.w]);
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input4[at] - by.mean) * by.inverse;
+    let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
+    output4[at] = by.inverse * (by.weight * dz - constant - normal * slope);
+    at += lanes;
+  }
 }
 
 @compute @workgroup_size(64)
@@ -184,26 +261,15 @@ fn apply(
     return;
   }
   let s = span(i, params.strip, params.strips);
-  let g = group_of(s);
+  let g = group_of(s.image, s.channel);
   let average = mean[g];
-  let scale = gamma[s.channel] * inverseSqrt(variance[g] + params.eps);
+  let inverse = inverseSqrt(variance[g] + params.eps);
+  let weight = gamma[s.channel];
   let bias = beta[s.channel];
-  let step = params.channels;
   var at = s.first;
-  for (var n = s.count / 4u; n > 0u; n--) {
-    let a = input[at];
-    let b = input[at + step];
-    let c = input[at + 2u * step];
-    let d = input[at + 3u * step];
-    output[at] = activate((a - average) * scale + bias);
-    output[at + step] = activate((b - average) * scale + bias);
-    output[at + 2u * step] = activate((c - average) * scale + bias);
-    output[at + 3u * step] = activate((d - average) * scale + bias);
-    at += 4u * step;
-  }
-  for (var n = s.count % 4u; n > 0u; n--) {
-    output[at] = activate((input[at] - average) * scale + bias);
-    at += step;
+  for (var n = s.count; n > 0u; n--) {
+    output[at] = activate(vec4f((input[at] - average) * inverse * weight + bias)).x;
+    at += params.channels;
   }
 }
 
@@ -219,7 +285,7 @@ fn grad_sums(
     return;
   }
   let s = span(i, params.chunk, params.chunks);
-  let g = group_of(s);
+  let g = group_of(s.image, s.channel);
   let average = mean[g];
   let inverse = inverseSqrt(variance[g] + params.eps);
   let weight = gamma[s.channel];
@@ -229,7 +295,7 @@ fn grad_sums(
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
     let normal = (input[at] - average) * inverse;
-    let dz = before_activation(normal * weight + bias, dy[at]);
+    let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     sum += dz;
     product += dz * normal;
     at += params.channels;
@@ -274,7 +340,7 @@ fn input_grad(
     return;
   }
   let s = span(i, params.strip, params.strips);
-  let g = group_of(s);
+  let g = group_of(s.image, s.channel);
   let average = mean[g];
   let inverse = inverseSqrt(variance[g] + params.eps);
   let weight = gamma[s.channel];
@@ -284,7 +350,7 @@ fn input_grad(
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
     let normal = (input[at] - average) * inverse;
-    let dz = before_activation(normal * weight + bias, dy[at]);
+    let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     output[at] = inverse * (weight * dz - constant - normal * slope);
     at += params.channels;
   }

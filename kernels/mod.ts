@@ -789,10 +789,10 @@ fn sum(
 `,
   conv2d: `// y = x * w + bias: cross-correlation of NHWC images with weights [kH, kW, cin, cout].
 //
-// x is read as if it had dilation - 1 zeros between neighbours: a gradient with respect to the input
-// of a strided convolution is a convolution of the dilated dy with the flipped weights.
-// cin and cout are multiples of 4; the host pads where they are not. Each output element is one chain
-// of fused multiply-adds over ky, kx, cin, in that order, whatever its place in a tile.
+// x is read as if it had DILATION - 1 zeros between neighbours: the input gradient of a strided
+// convolution is a convolution of the dilated dy with the flipped weights.
+// cin and cout are multiples of 4; the host pads where they are not. Each output element is one
+// chain of fused multiply-adds over ky, kx, cin, in that order, whatever its place in a tile.
 
 struct Params {
   batch: u32,
@@ -805,14 +805,14 @@ struct Params {
   kernelHeight: u32,
   kernelWidth: u32,
   stride: u32,
-  dilation: u32, // where not 1, stride is 1
   top: i32,
   left: i32,
-  // top and left modulo dilation, from 0 to dilation - 1
+  // top and left modulo DILATION, from 0 to DILATION - 1
   topPhase: u32,
   leftPhase: u32,
 }
 
+override DILATION: u32 = 1u; // where not 1, stride is 1
 override HAS_BIAS: bool = false;
 override NARROW: bool = false; // cout is 4
 
@@ -830,8 +830,8 @@ fn store(pixel: u32, quad: u32, value: vec4f) {
   y[pixel * (params.cout / 4u) + quad] = sum;
 }
 
-// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for adapters whose loads
-// are slow and whose workgroup memory is no faster than other memory (software rasterizers).
+// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for adapters whose
+// loads are slow and whose workgroup memory is no faster than other memory (software rasterizers).
 
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
@@ -859,7 +859,7 @@ fn step(t: ptr<function, Tile>, top: vec4f, low: vec4f, left: vec4f, right: vec4
   }
 }
 
-// The pixels of a tile lie \`dilation\` apart, so that the same taps reach all of them.
+// The pixels of a tile lie DILATION apart, so that the same taps reach all of them.
 struct Row {
   pixel: u32, // of the first output pixel, within the batch
   distance: u32, // from one to the next
@@ -916,16 +916,15 @@ fn registers(
 ) {
   let cin = params.cin / 4u;
   let cout = params.cout / 4u;
-  let dilation = params.dilation;
   let stride = i32(params.stride);
   // Which channels, which columns, which row of which image.
   let across = (cout + 1u) / 2u;
-  let tiles = (params.outWidth + 8u * dilation - 1u) / (8u * dilation);
+  let tiles = (params.outWidth + 8u * DILATION - 1u) / (8u * DILATION);
   let id = (group.y * groups.x + group.x) * GROUP + lane;
   let quad = id % across * 2u;
-  let phase = id / across % dilation;
-  let ox = id / (across * dilation) % tiles * 8u * dilation + phase;
-  let line = id / (across * dilation * tiles);
+  let phase = id / across % DILATION;
+  let ox = id / (across * DILATION) % tiles * 8u * DILATION + phase;
+  let line = id / (across * DILATION * tiles);
   let image = line / params.outHeight;
   let oy = line % params.outHeight;
   if (image >= params.batch || ox >= params.outWidth) {
@@ -933,16 +932,16 @@ fn registers(
   }
   let lastQuad = min(quad + 1u, cout - 1u);
   var t = Tile();
-  let firstKy = (params.topPhase + dilation - oy % dilation) % dilation;
-  let firstKx = (params.leftPhase + dilation - phase) % dilation;
-  for (var ky = firstKy; ky < params.kernelHeight; ky = ky + dilation) {
-    let iy = (i32(oy * params.stride + ky) - params.top) / i32(dilation);
+  let firstKy = (params.topPhase + DILATION - oy % DILATION) % DILATION;
+  let firstKx = (params.leftPhase + DILATION - phase) % DILATION;
+  for (var ky = firstKy; ky < params.kernelHeight; ky = ky + DILATION) {
+    let iy = (i32(oy * params.stride + ky) - params.top) / i32(DILATION);
     if (!inside(iy, params.height)) {
       continue;
     }
     let start = (image * params.height + u32(iy)) * params.width;
-    for (var kx = firstKx; kx < params.kernelWidth; kx = kx + dilation) {
-      let ix = (i32(ox * params.stride + kx) - params.left) / i32(dilation);
+    for (var kx = firstKx; kx < params.kernelWidth; kx = kx + DILATION) {
+      let ix = (i32(ox * params.stride + kx) - params.left) / i32(DILATION);
       let in0 = inside(ix, params.width);
       let in1 = inside(ix + stride, params.width);
       let in2 = inside(ix + 2 * stride, params.width);
@@ -951,14 +950,16 @@ fn registers(
       let in5 = inside(ix + 5 * stride, params.width);
       let in6 = inside(ix + 6 * stride, params.width);
       let in7 = inside(ix + 7 * stride, params.width);
-      let p0 = (start + select(0u, u32(ix), in0)) * cin;
-      let p1 = (start + select(0u, u32(ix + stride), in1)) * cin;
-      let p2 = (start + select(0u, u32(ix + 2 * stride), in2)) * cin;
-      let p3 = (start + select(0u, u32(ix + 3 * stride), in3)) * cin;
-      let p4 = (start + select(0u, u32(ix + 4 * stride), in4)) * cin;
-      let p5 = (start + select(0u, u32(ix + 5 * stride), in5)) * cin;
-      let p6 = (start + select(0u, u32(ix + 6 * stride), in6)) * cin;
-      let p7 = (start + select(0u, u32(ix + 7 * stride), in7)) * cin;
+      let place0 = (i32(start) + ix) * i32(cin);
+      let apart = stride * i32(cin);
+      let p0 = u32(select(0, place0, in0));
+      let p1 = u32(select(0, place0 + apart, in1));
+      let p2 = u32(select(0, place0 + 2 * apart, in2));
+      let p3 = u32(select(0, place0 + 3 * apart, in3));
+      let p4 = u32(select(0, place0 + 4 * apart, in4));
+      let p5 = u32(select(0, place0 + 5 * apart, in5));
+      let p6 = u32(select(0, place0 + 6 * apart, in6));
+      let p7 = u32(select(0, place0 + 7 * apart, in7));
       let tap = (ky * params.kernelWidth + kx) * params.cin * cout;
       for (var c = 0u; c < cin; c = c + 1u) {
         let zero = vec4f();
@@ -985,8 +986,8 @@ fn registers(
   }
   let row = Row(
     line * params.outWidth + ox,
-    dilation,
-    (params.outWidth - ox + dilation - 1u) / dilation,
+    DILATION,
+    (params.outWidth - ox + DILATION - 1u) / DILATION,
   );
   storeRow(row, quad, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
   if (!NARROW && quad + 1u < cout) {
@@ -994,15 +995,15 @@ fn registers(
   }
 }
 
-// ---- 256 invocations share a tile of 64 pixels by 64 channels, 16 steps of (ky, kx, cin) at a time,
-// in workgroup memory; each computes 4 by 4: for real GPUs.
+// ---- 256 invocations share a tile of 64 pixels by 64 channels, 16 steps of (ky, kx, cin) at a
+// time, in workgroup memory; each computes 4 by 4: for real GPUs.
 
 const ROWS: u32 = 68u; // 64 and padding against bank conflicts
 
 var<workgroup> tileOfX: array<f32, 16 * ROWS>; // [16 steps, 64 pixels]
 var<workgroup> tileOfW: array<vec4f, 16 * 16>; // [16 steps, 64 channels / 4]
 
-// 4 channels of x under one tap of one output pixel; zero in the padding and between dilated pixels.
+// 4 channels of x under one tap of an output pixel; zero in the padding and between dilated pixels.
 fn sample(pixel: u32, step: u32) -> vec4f {
   let cin = params.cin / 4u;
   let tap = step / cin;
@@ -1011,7 +1012,7 @@ fn sample(pixel: u32, step: u32) -> vec4f {
   let image = pixel / (params.outHeight * params.outWidth);
   let oy = pixel / params.outWidth % params.outHeight;
   let ox = pixel % params.outWidth;
-  let dilation = i32(params.dilation);
+  let dilation = i32(DILATION);
   let sy = i32(oy * params.stride + ky) - params.top;
   let sx = i32(ox * params.stride + kx) - params.left;
   if (image >= params.batch || ky >= params.kernelHeight || sy < 0 || sx < 0 ||
@@ -1584,21 +1585,33 @@ override GROUP: u32 = 64u;
 @group(0) @binding(15) var<storage, read_write> first_out: array<f32>;
 @group(0) @binding(16) var<storage, read_write> second_out: array<f32>;
 @group(0) @binding(17) var<storage, read_write> terms_out: array<f32>;
+@group(0) @binding(18) var<storage, read> input4: array<vec4f>;
+@group(0) @binding(19) var<storage, read> dy4: array<vec4f>;
+@group(0) @binding(20) var<storage, read_write> output4: array<vec4f>;
 
 struct Span { image: u32, channel: u32, first: u32, count: u32 }
 
 // The part of a channel that thread \`i\` works on: pixels split into \`parts\` of \`length\`.
 fn span(i: u32, length: u32, parts: u32) -> Span {
-  let channel = i % params.channels;
-  let part = (i / params.channels) % parts;
-  let image = i / (params.channels * parts);
+  return span_of(i, length, parts, params.channels);
+}
+
+// The same where a pixel is \`lanes\` channels, or vectors of channels.
+fn span_of(i: u32, length: u32, parts: u32, lanes: u32) -> Span {
+  let channel = i % lanes;
+  let part = (i / lanes) % parts;
+  let image = i / (lanes * parts);
   let pixel = part * length;
-  let first = (image * params.pixels + pixel) * params.channels + channel;
+  let first = (image * params.pixels + pixel) * lanes + channel;
   return Span(image, channel, first, min(length, params.pixels - pixel));
 }
 
-fn group_of(s: Span) -> u32 {
-  return s.image * params.groups + s.channel / (params.channels / params.groups);
+fn group_of(image: u32, channel: u32) -> u32 {
+  return image * params.groups + channel / (params.channels / params.groups);
+}
+
+fn groups_of(image: u32, channels: vec4u) -> vec4u {
+  return image * params.groups + channels / (params.channels / params.groups);
 }
 
 @compute @workgroup_size(64)
@@ -1697,12 +1710,12 @@ fn statistics(
 }
 
 // 1 / (1 + e^-z) without overflow.
-fn sigmoid(z: f32) -> f32 {
+fn sigmoid(z: vec4f) -> vec4f {
   let e = exp(-abs(z));
-  return select(e, 1.0, z >= 0.0) / (1.0 + e);
+  return select(e, vec4f(1.0), z >= vec4f()) / (1.0 + e);
 }
 
-fn activate(z: f32) -> f32 {
+fn activate(z: vec4f) -> vec4f {
   if (SILU) {
     return z * sigmoid(z);
   }
@@ -1710,12 +1723,77 @@ fn activate(z: f32) -> f32 {
 }
 
 // The cotangent of the pre-activation z, from that of the output.
-fn before_activation(z: f32, cotangent: f32) -> f32 {
+fn before_activation(z: vec4f, cotangent: vec4f) -> vec4f {
   if (SILU) {
     let s = sigmoid(z);
     return cotangent * s * (1.0 + z * (1.0 - s));
   }
   return cotangent;
+}
+
+// What four channels of an image are normalised by.
+struct Scales { mean: vec4f, inverse: vec4f, weight: vec4f, bias: vec4f }
+
+fn scales_of(g: vec4u, c: vec4u) -> Scales {
+  let spread = vec4f(variance[g.x], variance[g.y], variance[g.z], variance[g.w]);
+  return Scales(
+    vec4f(mean[g.x], mean[g.y], mean[g.z], mean[g.w]),
+    inverseSqrt(spread + params.eps),
+    vec4f(gamma[c.x], gamma[c.y], gamma[c.z], gamma[c.w]),
+    vec4f(beta[c.x], beta[c.y], beta[c.z], beta[c.w]),
+  );
+}
+
+fn four_channels(quad: u32) -> vec4u {
+  return vec4u(4u * quad, 4u * quad + 1u, 4u * quad + 2u, 4u * quad + 3u);
+}
+
+@compute @workgroup_size(64)
+fn apply4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let lanes = params.channels / 4u;
+  if (i >= params.images * params.strips * lanes) {
+    return;
+  }
+  let s = span_of(i, params.strip, params.strips, lanes);
+  let c = four_channels(s.channel);
+  let by = scales_of(groups_of(s.image, c), c);
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    output4[at] = activate((input4[at] - by.mean) * by.inverse * by.weight + by.bias);
+    at += lanes;
+  }
+}
+
+@compute @workgroup_size(64)
+fn input_grad4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let lanes = params.channels / 4u;
+  if (i >= params.images * params.strips * lanes) {
+    return;
+  }
+  let s = span_of(i, params.strip, params.strips, lanes);
+  let c = four_channels(s.channel);
+  let g = groups_of(s.image, c);
+  let by = scales_of(g, c);
+  let constant = vec4f(terms[2u * g.x], terms[2u * g.y], terms[2u * g.z], terms[2u * g.w]);
+  let h = 2u * g + 1u;
+  let slope = vec4f(terms[h.x], terms[h.y], terms[h.z], terms[h.w]);
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input4[at] - by.mean) * by.inverse;
+    let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
+    output4[at] = by.inverse * (by.weight * dz - constant - normal * slope);
+    at += lanes;
+  }
 }
 
 @compute @workgroup_size(64)
@@ -1729,26 +1807,15 @@ fn apply(
     return;
   }
   let s = span(i, params.strip, params.strips);
-  let g = group_of(s);
+  let g = group_of(s.image, s.channel);
   let average = mean[g];
-  let scale = gamma[s.channel] * inverseSqrt(variance[g] + params.eps);
+  let inverse = inverseSqrt(variance[g] + params.eps);
+  let weight = gamma[s.channel];
   let bias = beta[s.channel];
-  let step = params.channels;
   var at = s.first;
-  for (var n = s.count / 4u; n > 0u; n--) {
-    let a = input[at];
-    let b = input[at + step];
-    let c = input[at + 2u * step];
-    let d = input[at + 3u * step];
-    output[at] = activate((a - average) * scale + bias);
-    output[at + step] = activate((b - average) * scale + bias);
-    output[at + 2u * step] = activate((c - average) * scale + bias);
-    output[at + 3u * step] = activate((d - average) * scale + bias);
-    at += 4u * step;
-  }
-  for (var n = s.count % 4u; n > 0u; n--) {
-    output[at] = activate((input[at] - average) * scale + bias);
-    at += step;
+  for (var n = s.count; n > 0u; n--) {
+    output[at] = activate(vec4f((input[at] - average) * inverse * weight + bias)).x;
+    at += params.channels;
   }
 }
 
@@ -1764,7 +1831,7 @@ fn grad_sums(
     return;
   }
   let s = span(i, params.chunk, params.chunks);
-  let g = group_of(s);
+  let g = group_of(s.image, s.channel);
   let average = mean[g];
   let inverse = inverseSqrt(variance[g] + params.eps);
   let weight = gamma[s.channel];
@@ -1774,7 +1841,7 @@ fn grad_sums(
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
     let normal = (input[at] - average) * inverse;
-    let dz = before_activation(normal * weight + bias, dy[at]);
+    let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     sum += dz;
     product += dz * normal;
     at += params.channels;
@@ -1819,7 +1886,7 @@ fn input_grad(
     return;
   }
   let s = span(i, params.strip, params.strips);
-  let g = group_of(s);
+  let g = group_of(s.image, s.channel);
   let average = mean[g];
   let inverse = inverseSqrt(variance[g] + params.eps);
   let weight = gamma[s.channel];
@@ -1829,7 +1896,7 @@ fn input_grad(
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
     let normal = (input[at] - average) * inverse;
-    let dz = before_activation(normal * weight + bias, dy[at]);
+    let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     output[at] = inverse * (weight * dz - constant - normal * slope);
     at += params.channels;
   }
@@ -1837,10 +1904,10 @@ fn input_grad(
 `,
   matmul: `// y = op(a) op(b) + bias for a batch of matrices, row-major.
 //
-// Every row of a, b and y has a multiple of 4 elements; the host pads where it has not. \`last\` names
-// the last valid index of an extent, so that loads past an edge repeat a valid one and are not stored.
-// Each output element is one chain of fused multiply-adds over k in rising order, in both entries and
-// wherever the element lies in its tile: equal rows of a give equal bits, whatever else is in y.
+// Every row of a, b and y has a multiple of 4 elements; the host pads where it has not. Loads past
+// an edge repeat a valid one and their results are not stored.
+// Each output element is one chain of fused multiply-adds over k in rising order, in both entries
+// and wherever it lies in its tile: equal rows of a give equal bits, whatever else is in y.
 
 struct Params {
   m: u32,
@@ -1870,10 +1937,10 @@ fn quads(extent: u32) -> u32 {
   return (extent + 3u) / 4u;
 }
 
-// Where 4 rows (or columns) of an operand begin, in vec4. A transposed-away operand has them side by
-// side in one vec4, of which x is the place.
-fn starts(transposed: bool, first: u32, extent: u32) -> vec4u {
-  if (transposed) {
+// Where 4 neighbouring rows of a matrix with k columns begin, in vec4. In a matrix with k rows they
+// are columns, side by side in one vec4, of which x is the place.
+fn starts(sideBySide: bool, first: u32, extent: u32) -> vec4u {
+  if (sideBySide) {
     return vec4u(min(first / 4u, quads(extent) - 1u));
   }
   return min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(extent - 1u)) *
@@ -2066,7 +2133,7 @@ fn fillA(base: u32, row: u32, k: u32, end: u32, lane: u32) {
 
 fn fillB(base: u32, column: u32, k: u32, end: u32, lane: u32) {
   if (TRANSPOSE_B) {
-    // 16 threads hold 4 columns by 4 steps each: threads 0 to 63 transpose one block apiece.
+    // 64 of the invocations transpose a block of 4 columns by 4 steps each.
     if (lane < 64u) {
       let quad = lane % 16u;
       let steps = lane / 16u * 4u;
@@ -2995,7 +3062,8 @@ fn grad(
   }
 }
 `,
-  sum_rows: `// Sums the rows of a matrix, \`chunk\` at a time, in rising order: [rows, columns] to [parts, columns].
+  sum_rows: `// Sums the rows of a matrix, \`chunk\` at a time, in rising order: [rows, columns] to
+// [parts, columns]. \`quads\` takes 4 columns at once, where their number is a multiple of 4.
 
 struct Params {
   rows: u32,
@@ -3004,14 +3072,16 @@ struct Params {
   chunk: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-
 override GROUP: u32 = 16u;
 
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> terms: array<f32>;
+@group(0) @binding(2) var<storage, read_write> sums: array<f32>;
+@group(0) @binding(3) var<storage, read> termQuads: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> sumQuads: array<vec4f>;
+
 @compute @workgroup_size(GROUP)
-fn sum(
+fn singles(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
@@ -3025,9 +3095,30 @@ fn sum(
   let end = min((part + 1u) * params.chunk, params.rows);
   var total = 0.0;
   for (var row = part * params.chunk; row < end; row = row + 1u) {
-    total = total + x[row * params.columns + column];
+    total = total + terms[row * params.columns + column];
   }
-  y[i] = total;
+  sums[i] = total;
+}
+
+@compute @workgroup_size(GROUP)
+fn quads(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let width = params.columns / 4u;
+  let i = (group.y * groups.x + group.x) * GROUP + lane;
+  let column = i % width;
+  let part = i / width;
+  if (part >= params.parts) {
+    return;
+  }
+  let end = min((part + 1u) * params.chunk, params.rows);
+  var total = vec4f();
+  for (var row = part * params.chunk; row < end; row = row + 1u) {
+    total = total + termQuads[row * width + column];
+  }
+  sumQuads[i] = total;
 }
 `,
   unary: `// Functions of one number, applied to every element, and their gradients.

@@ -40,6 +40,12 @@ function kernelParams(layout: GroupLayout, eps: number): Record<string, number> 
   };
 }
 
+/** What a pixel is for the elementwise entries: channels, or vectors of four of them. */
+function lanesOf({ channels }: GroupLayout): { vector: boolean; count: number } {
+  const vector = channels % 4 === 0;
+  return { vector, count: vector ? channels / 4 : channels };
+}
+
 /** The statistics of each group of each image, as tensors of `shape`. */
 export function groupStatistics(
   x: Tensor,
@@ -83,18 +89,20 @@ export function groupApply(
 ): Tensor {
   const y = empty(x.gpu, x.shape);
   const params = kernelParams(layout, eps);
-  x.gpu.run(kernel, "apply", {
-    bind: {
-      input: x.storage,
-      gamma: gamma.storage,
-      beta: beta.storage,
-      mean: mean.storage,
-      variance: variance.storage,
-      output: y.storage,
-    },
+  const bind = {
+    gamma: gamma.storage,
+    beta: beta.storage,
+    mean: mean.storage,
+    variance: variance.storage,
+  };
+  const lanes = lanesOf(layout);
+  x.gpu.run(kernel, lanes.vector ? "apply4" : "apply", {
+    bind: lanes.vector
+      ? { ...bind, input4: x.storage, output4: y.storage }
+      : { ...bind, input: x.storage, output: y.storage },
     params,
     constants: { SILU: Number(silu) },
-    grid: gridFor(layout.images * params.strips * layout.channels, 64),
+    grid: gridFor(layout.images * params.strips * lanes.count, 64),
   });
   return y;
 }
@@ -102,61 +110,63 @@ export function groupApply(
 /** The gradients of {@link groupApply} with respect to x, gamma and beta; null where not needed. */
 export function groupGradients(
   dy: Tensor,
-  [x, gamma, beta, mean, variance]: readonly Tensor[],
-  needs: readonly boolean[],
+  saved: readonly Tensor[],
+  [needsInput, needsGamma, needsBeta]: readonly boolean[],
   settings: GroupSettings & { /** Whether the statistics are constants. */ fixed: boolean },
 ): (Tensor | null)[] {
-  const { gpu } = x;
+  const { gpu } = dy;
   const { layout, fixed } = settings;
-  const params = kernelParams(layout, settings.eps);
-  const constants = { SILU: Number(settings.silu) };
-  const bind = {
-    input: x.storage,
-    dy: dy.storage,
-    gamma: gamma.storage,
-    beta: beta.storage,
-    mean: mean.storage,
-    variance: variance.storage,
-  };
-  const perImage = (): [Tensor, Tensor] => {
-    const sums = empty(gpu, [layout.images, params.chunks, layout.channels]);
-    const products = empty(gpu, sums.shape);
-    gpu.run(kernel, "grad_sums", {
-      bind: { ...bind, first_out: sums.storage, second_out: products.storage },
-      params,
-      constants,
-      grid: gridFor(sums.size, 64),
-    });
-    const shape = { batches: layout.images, rows: params.chunks, columns: layout.channels };
-    return columnSums(sums, products, shape);
-  };
-  const wantsParameters = needs[1] || needs[2];
-  const reduced = wantsParameters || !fixed ? perImage() : undefined;
+  const needsParameters = needsGamma || needsBeta;
+  const sums = needsParameters || !fixed ? channelSums(dy, saved, settings) : undefined;
   let dx: Tensor | null = null;
-  if (needs[0]) {
-    const terms = fixed || !reduced
+  if (needsInput) {
+    const terms = fixed || !sums
       ? zeros(gpu, [layout.images, layout.groups, 2])
-      : gradTerms(gamma, reduced, layout, params);
-    dx = empty(gpu, x.shape);
-    gpu.run(kernel, "input_grad", {
-      bind: { ...bind, terms: terms.storage, output: dx.storage },
-      params,
-      constants,
-      grid: gridFor(layout.images * params.strips * layout.channels, 64),
-    });
+      : gradTerms(saved[1], sums, layout);
+    dx = inputGradient(dy, saved, terms, settings);
   }
-  if (!wantsParameters || !reduced) return [dx, null, null];
+  if (!needsParameters || !sums) return [dx, null, null];
   const over = { batches: 1, rows: layout.images, columns: layout.channels };
-  const [dBeta, dGamma] = columnSums(...reduced, over);
+  const [dBeta, dGamma] = columnSums(...sums, over);
   return [dx, dGamma, dBeta];
 }
 
+/** Σ dz and Σ dz·x̂ over the pixels of each image, `[images, channels]`, with dz the cotangent before SiLU. */
+function channelSums(
+  dy: Tensor,
+  [x, gamma, beta, mean, variance]: readonly Tensor[],
+  { layout, eps, silu }: GroupSettings,
+): [Tensor, Tensor] {
+  const { gpu } = x;
+  const { images, channels } = layout;
+  const params = kernelParams(layout, eps);
+  const sums = empty(gpu, [images, params.chunks, channels]);
+  const products = empty(gpu, sums.shape);
+  gpu.run(kernel, "grad_sums", {
+    bind: {
+      input: x.storage,
+      dy: dy.storage,
+      gamma: gamma.storage,
+      beta: beta.storage,
+      mean: mean.storage,
+      variance: variance.storage,
+      first_out: sums.storage,
+      second_out: products.storage,
+    },
+    params,
+    constants: { SILU: Number(silu) },
+    grid: gridFor(sums.size, 64),
+  });
+  return columnSums(sums, products, { batches: images, rows: params.chunks, columns: channels });
+}
+
+/** What the statistics take away from each group's input gradient. */
 function gradTerms(
   gamma: Tensor,
   [sums, products]: [Tensor, Tensor],
-  { images, groups }: GroupLayout,
-  params: Record<string, number>,
+  layout: GroupLayout,
 ): Tensor {
+  const { images, groups } = layout;
   const terms = empty(gamma.gpu, [images, groups, 2]);
   gamma.gpu.run(kernel, "grad_terms", {
     bind: {
@@ -165,8 +175,36 @@ function gradTerms(
       products: products.storage,
       terms_out: terms.storage,
     },
-    params,
+    params: kernelParams(layout, 0),
     grid: gridFor(images * groups, 64),
   });
   return terms;
+}
+
+function inputGradient(
+  dy: Tensor,
+  [x, gamma, beta, mean, variance]: readonly Tensor[],
+  terms: Tensor,
+  { layout, eps, silu }: GroupSettings,
+): Tensor {
+  const { gpu } = x;
+  const dx = empty(gpu, x.shape);
+  const params = kernelParams(layout, eps);
+  const lanes = lanesOf(layout);
+  const bind = {
+    gamma: gamma.storage,
+    beta: beta.storage,
+    mean: mean.storage,
+    variance: variance.storage,
+    terms: terms.storage,
+  };
+  gpu.run(kernel, lanes.vector ? "input_grad4" : "input_grad", {
+    bind: lanes.vector
+      ? { ...bind, input4: x.storage, dy4: dy.storage, output4: dx.storage }
+      : { ...bind, input: x.storage, dy: dy.storage, output: dx.storage },
+    params,
+    constants: { SILU: Number(silu) },
+    grid: gridFor(layout.images * params.strips * lanes.count, 64),
+  });
+  return dx;
 }
