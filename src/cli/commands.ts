@@ -1,6 +1,9 @@
 /** The program's commands, in the order in which the help lists them. */
+import { adapt } from "./adapt.ts";
 import type { Command } from "./command.ts";
+import { decode } from "./decode.ts";
 import { doctor } from "./doctor.ts";
+import { encode } from "./encode.ts";
 
 /** Every command. A new one is a file of its own and a line here. */
-export const commands: readonly Command[] = [doctor];
+export const commands: readonly Command[] = [encode, decode, adapt, doctor];

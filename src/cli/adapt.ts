@@ -1,0 +1,137 @@
+/** `coda adapt`: a continuous VAE becomes a discrete tokenizer. */
+import { type Command, defineCommand } from "./command.ts";
+import { CommandError, UsageError } from "./errors.ts";
+import { booleanFlag, numberFlag, stringFlag } from "./flags.ts";
+
+const count = { integer: true, min: 1 };
+
+/** The command. */
+export const adapt: Command = defineCommand({
+  name: "adapt",
+  summary: "trains a tokenizer on photographs",
+  description: `
+    Adapts a continuous VAE to discrete tokens: a new quantizer and LoRA adapters in the VAE's
+    convolutions are trained, everything else stays as it is. With --warmup-steps the quantizer
+    first trains alone on cached latents, which is cheap; then both train together.
+
+    The folder of --out then holds the tokenizer, for encode and decode's --model, the run's state,
+    and its losses in metrics.jsonl. Ctrl-C saves and exits; --resume continues, to the very weights
+    of an unbroken run, with the options that the run began with.`,
+  positionals: { name: "IMAGE|FOLDER", min: 0, max: Infinity },
+  flags: {
+    out: stringFlag("folder of the run; new or empty without --resume", {
+      short: "o",
+      value: "DIR",
+    }),
+    resume: booleanFlag("continue the run in --out; images only where they have moved"),
+    vae: stringFlag(
+      "folder of the VAE: config.json and a .safetensors file; default the built-in",
+      {
+        value: "DIR",
+      },
+    ),
+    steps: numberFlag("steps of quantizer and adapters together; default 1000", {
+      integer: true,
+      min: 0,
+    }),
+    warmupSteps: numberFlag("steps of the quantizer alone before them; default 0", {
+      integer: true,
+      min: 0,
+    }),
+    batch: numberFlag("images in a step; default 8", count),
+    warmupBatch: numberFlag("latents in a step of the warm-up; default 16", count),
+    warmupCrops: numberFlag("crops of each image that the warm-up knows; default 2", count),
+    size: numberFlag("side of the square crops in pixels; default 256", count),
+    codebookSize: numberFlag("how many codes there are; default 16384", count),
+    patchSizes: stringFlag(
+      "sides of the scales' grids, coarse to fine; default those of the paper",
+      {
+        value: "N,N,…",
+      },
+    ),
+    rank: numberFlag("rank of the adapters; default 32", count),
+    targets: stringFlag(
+      "parts of the names of the convolutions to adapt; default conv1,conv2,upsample,downsample",
+      { value: "NAME,NAME,…" },
+    ),
+    lr: numberFlag("learning rate; default 0.0005", { min: 0 }),
+    seed: numberFlag("decides first values, order, crops and noise; default 0", {
+      integer: true,
+      min: 0,
+    }),
+    saveEvery: numberFlag("steps from one save to the next; default 200", count),
+    logEvery: numberFlag("steps from one report to the next; default 10", count),
+    json: booleanFlag("print each report as a line of JSON"),
+  },
+  examples: [
+    {
+      does: "a small tokenizer, the built-in VAE's",
+      type: "coda adapt photos --out run --size 128 --codebook-size 1024 --warmup-steps 500",
+    },
+    { does: "go on after Ctrl-C", type: "coda adapt --out run --resume" },
+    { does: "use it", type: "coda encode photo.jpg --model run" },
+  ],
+  async run({ flags, args }) {
+    const { out, resume } = flags;
+    if (out === undefined) throw new UsageError("adapt needs --out, the folder of the run");
+    if (args.length === 0 && !resume) throw new UsageError("adapt needs at least one IMAGE|FOLDER");
+    if (!resume) await expectEmpty(out);
+    const { size: imageSize, patchSizes, targets, ...rest } = flags;
+    const { runAdapt } = await import("./work/adapt.ts");
+    return await runAdapt({
+      out,
+      resume,
+      show: { json: flags.json, quiet: flags.quiet },
+      options: {
+        vae: rest.vae,
+        images: args.length > 0 ? args : undefined,
+        steps: rest.steps,
+        warmupSteps: rest.warmupSteps,
+        batch: rest.batch,
+        warmupBatch: rest.warmupBatch,
+        warmupCrops: rest.warmupCrops,
+        imageSize,
+        codebookSize: rest.codebookSize,
+        patchSizes: patchSizes === undefined ? undefined : sizes(patchSizes),
+        rank: rest.rank,
+        targets: targets === undefined ? undefined : parts(targets),
+        lr: rest.lr,
+        seed: rest.seed,
+        saveEvery: rest.saveEvery,
+        logEvery: rest.logEvery,
+      },
+    });
+  },
+});
+
+/** A new run takes no folder in which something is. */
+async function expectEmpty(folder: string): Promise<void> {
+  try {
+    for await (const _ of Deno.readDir(folder)) {
+      throw new CommandError(
+        `${folder}: is not empty; --resume continues the run in it, else name another folder`,
+      );
+    }
+  } catch (error) {
+    const isOther = error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.NotADirectory;
+    if (!isOther) throw error; // what cannot be written is told when the run begins
+  }
+}
+
+function parts(text: string): string[] {
+  return text.split(",").map((part) => part.trim()).filter((part) => part !== "");
+}
+
+function sizes(text: string): number[] {
+  const found = parts(text).map(Number);
+  const isRising = found.every((size, i) =>
+    Number.isInteger(size) && size > (i === 0 ? 0 : found[i - 1])
+  );
+  if (found.length > 0 && isRising) return found;
+  throw new UsageError(
+    `--patch-sizes takes whole numbers from small to large, as 1,2,4,8; found ${
+      JSON.stringify(text)
+    }`,
+  );
+}

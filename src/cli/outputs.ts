@@ -1,0 +1,112 @@
+/** Which file each input becomes. */
+import { basename, dirname, extname, join, relative, resolve } from "@std/path";
+import { makeFolder } from "../checkpoint/atomic.ts";
+import { findImages } from "../data/find.ts";
+import { UsageError } from "./errors.ts";
+
+/** An input file and the file that it becomes. */
+export interface Job {
+  /** The file to read. */
+  readonly input: string;
+  /** The file to write. */
+  readonly output: string;
+}
+
+/** How outputs are named. */
+export interface OutputOptions {
+  /** What --out was given: a folder, or a file for one input; undefined is the working directory. */
+  readonly out: string | undefined;
+  /** The extensions by which --out is known to be a file, with their dots. */
+  readonly extensions: readonly string[];
+  /** The extension of outputs in a folder. */
+  readonly extension: string;
+}
+
+/** An input, and what its output is called below the output folder, without an extension. */
+export interface Named {
+  /** The file to read. */
+  readonly input: string;
+  /** Its name, with folders where it is below a folder that was given. */
+  readonly name: string;
+}
+
+/** Images among files and below folders. A folder's images keep their places below it. */
+export async function namedImages(paths: readonly string[]): Promise<Named[]> {
+  const found = new Map<string, Named>();
+  for (const path of paths) {
+    for (const input of await findImages([path])) {
+      const inner = input === path ? basename(input) : relative(path, input);
+      const key = resolve(input);
+      if (!found.has(key)) found.set(key, { input, name: withoutExtension(inner) });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Files as they were given. */
+export function namedFiles(paths: readonly string[]): Named[] {
+  const different = new Map(paths.map((path) => [resolve(path), path]));
+  return [...different.values()].map((input) => ({
+    input,
+    name: withoutExtension(basename(input)),
+  }));
+}
+
+/**
+ * Gives every input its output and makes the folders.
+ *
+ * @throws {UsageError} where two inputs would become one file, or an output is an input.
+ * @throws {WriteError} where a folder cannot be written.
+ */
+export async function planOutputs(
+  inputs: readonly Named[],
+  options: OutputOptions,
+): Promise<Job[]> {
+  const jobs = nameOutputs(inputs, options);
+  checkOutputs(jobs);
+  for (const folder of new Set(jobs.map(({ output }) => dirname(output)))) {
+    await makeFolder(folder);
+  }
+  return jobs;
+}
+
+/** Whether --out names a file. */
+export function isOutputFile({ out, extensions }: OutputOptions): boolean {
+  return out !== undefined && extensions.includes(extname(out).toLowerCase());
+}
+
+function nameOutputs(inputs: readonly Named[], options: OutputOptions): Job[] {
+  const { out, extension } = options;
+  if (out === undefined || !isOutputFile(options)) {
+    return inputs.map(({ input, name }) => ({ input, output: join(out ?? ".", name + extension) }));
+  }
+  if (inputs.length > 1) {
+    throw new UsageError(
+      `--out ${out} is one file for ${inputs.length} inputs: name a folder instead`,
+    );
+  }
+  return inputs.map(({ input }) => ({ input, output: out }));
+}
+
+function checkOutputs(jobs: readonly Job[]): void {
+  const inputs = new Map(jobs.map(({ input }) => [resolve(input), input]));
+  const outputs = new Map<string, string>();
+  for (const { input, output } of jobs) {
+    const path = resolve(output);
+    const other = outputs.get(path);
+    if (other !== undefined) {
+      throw new UsageError(
+        `${other} and ${input} would both become ${output}: do them one after the other, ` +
+          "with different --out folders",
+      );
+    }
+    if (inputs.has(path)) {
+      throw new UsageError(`${inputs.get(path)} would be overwritten: name another --out folder`);
+    }
+    outputs.set(path, input);
+  }
+}
+
+function withoutExtension(path: string): string {
+  return path.slice(0, path.length - extname(path).length);
+}

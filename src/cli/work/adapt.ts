@@ -1,0 +1,54 @@
+/** The work of `coda adapt`. */
+import { Gpu } from "../../gpu/mod.ts";
+import { adapt, type AdaptOptions, type AdaptResult, resumeAdapt } from "../../train/mod.ts";
+import { formatDuration } from "../format.ts";
+import { stopOnInterrupt } from "../interrupt.ts";
+import { RunDisplay, type Show } from "./run_display.ts";
+
+/** Steps of a run that is not told how many. */
+const DEFAULT_STEPS = 1000;
+
+/** What is to be run. */
+export interface AdaptRequest {
+  /** The run's folder. */
+  readonly out: string;
+  /** Whether it is continued. */
+  readonly resume: boolean;
+  /** What the flags say; undefined is the default, or when resuming what the run began with. */
+  readonly options: Partial<AdaptOptions>;
+  /** How it is shown. */
+  readonly show: Show;
+}
+
+/** Trains until the end or Ctrl-C, and returns the exit code. */
+export async function runAdapt({ out, resume, options, show }: AdaptRequest): Promise<number> {
+  const start = performance.now();
+  using gpu = await Gpu.create();
+  using stop = stopOnInterrupt();
+  using display = new RunDisplay(show);
+  const hooks = { ...display.hooks, signal: stop.signal };
+  const result = resume ? await resumeAdapt(gpu, out, options, hooks) : await adapt(
+    gpu,
+    out,
+    { images: [], ...options, steps: options.steps ?? DEFAULT_STEPS },
+    hooks,
+  );
+  display[Symbol.dispose]();
+  const seconds = (performance.now() - start) / 1000;
+  if (result.stopped) {
+    console.error(stoppedText(out, result));
+    return 130;
+  }
+  if (!show.json && !show.quiet) console.log(doneText(out, result, seconds));
+  return 0;
+}
+
+function stoppedText(out: string, { step, total }: AdaptResult): string {
+  return `coda: stopped after step ${step} of ${total} and saved; ` +
+    `continue with: coda adapt --out ${out} --resume`;
+}
+
+function doneText(out: string, { total }: AdaptResult, seconds: number): string {
+  return `${total} steps, ${formatDuration(seconds)}; ` +
+    `use it with: coda encode IMAGE --model ${out}`;
+}

@@ -1,0 +1,178 @@
+/** The work of `coda encode`. */
+import { type Image, loadImage, resizeShortSide } from "../../data/mod.ts";
+import { tokenCount } from "../../quantizer/mod.ts";
+import { Tokenizer } from "../../tokenizer.ts";
+import { type Tokens, tokensToJson, writeTokens } from "../../tokens/mod.ts";
+import { bitsPerIndex } from "../../tokens/tokens.ts";
+import { stopOnInterrupt } from "../interrupt.ts";
+import type { Job } from "../outputs.ts";
+import { Problems } from "../problems.ts";
+import { Progress } from "../progress.ts";
+
+/** The most pixels that are read of an image: as many as can be shrunk. */
+const MAX_PIXELS = 2 ** 28;
+
+/** How images are encoded. */
+export interface EncodeOptions {
+  /** The tokenizer's folder; the embedded one. */
+  readonly model: string | undefined;
+  /** Whether one JSON document is printed and no file written. */
+  readonly json: boolean;
+  /** What each image's shorter side is made, if it is resized. */
+  readonly shortSide: number | undefined;
+  /** How many images of equal size are encoded together. */
+  readonly batch: number;
+  /** Whether nothing but problems and JSON is shown. */
+  readonly quiet: boolean;
+}
+
+/** Encodes images, tells of those that cannot be, and returns the exit code. */
+export async function encodeImages(jobs: readonly Job[], options: EncodeOptions): Promise<number> {
+  const { json, quiet } = options;
+  using tokenizer = await Tokenizer.load(options.model);
+  using stop = stopOnInterrupt();
+  using progress = new Progress({ label: "encode", unit: "images", total: jobs.length, quiet });
+  const problems = new Problems(progress);
+  const summary = new Summary();
+  const documents: string[] = [];
+  const encoder = new Encoder(tokenizer, jobs, options, problems);
+  for await (const { job, tokens } of encoder.results()) {
+    if (stop.signal.aborted) break;
+    if (json) documents.push(JSON.stringify({ file: job.input, ...tokensToJson(tokens) }));
+    else await writeTokens(job.output, tokens);
+    summary.add(tokens);
+    progress.update(summary.images + problems.count);
+  }
+  if (json) console.log(documents.length === 0 ? "[]" : `[\n${documents.join(",\n")}\n]`);
+  else if (!quiet && summary.images > 0) console.log(summary.text());
+  return problems.finish(jobs.length, "encoded");
+}
+
+/** An image that was read, with what it becomes. */
+interface Loaded {
+  readonly job: Job;
+  readonly image: Image;
+}
+
+/** An image's tokens. */
+interface Encoded {
+  readonly job: Job;
+  readonly tokens: Tokens;
+}
+
+/** Reads images ahead, groups neighbours of equal size, encodes. */
+class Encoder {
+  #tokenizer: Tokenizer;
+  #jobs: readonly Job[];
+  #batch: number;
+  #shortSide: number | undefined;
+  #problems: Problems;
+
+  constructor(
+    tokenizer: Tokenizer,
+    jobs: readonly Job[],
+    { batch, shortSide }: EncodeOptions,
+    problems: Problems,
+  ) {
+    this.#tokenizer = tokenizer;
+    this.#jobs = jobs;
+    this.#batch = batch;
+    this.#shortSide = shortSide;
+    this.#problems = problems;
+  }
+
+  /** The tokens of each image that can be encoded, in order. */
+  async *results(): AsyncGenerator<Encoded> {
+    let group: Loaded[] = [];
+    for await (const loaded of this.#loaded()) {
+      if (group.length === this.#batch || !isSameSize(group[0]?.image, loaded.image)) {
+        yield* await this.#encode(group);
+        group = [];
+      }
+      group.push(loaded);
+    }
+    yield* await this.#encode(group);
+  }
+
+  /** The images, the next of which is read while the caller works. */
+  async *#loaded(): AsyncGenerator<Loaded> {
+    const jobs = this.#jobs;
+    let next = this.#load(jobs[0]);
+    for (let i = 0; i < jobs.length; i++) {
+      const image = await next;
+      if (i + 1 < jobs.length) next = this.#load(jobs[i + 1]);
+      if (image) yield { job: jobs[i], image };
+    }
+  }
+
+  async #load({ input }: Job): Promise<Image | undefined> {
+    try {
+      const image = await loadImage(input, { maxPixels: MAX_PIXELS });
+      return this.#shortSide === undefined ? image : resizeShortSide(image, this.#shortSide);
+    } catch (error) {
+      this.#problems.add(input, error);
+      return undefined;
+    }
+  }
+
+  /** Where a group fails, its images are encoded one by one: each error is then one file's. */
+  async #encode(group: readonly Loaded[]): Promise<Encoded[]> {
+    if (group.length === 0) return [];
+    try {
+      const all = await this.#tokenizer.encodeBatch(group.map(({ image }) => image));
+      return all.map((tokens, i) => ({ job: group[i].job, tokens }));
+    } catch (error) {
+      if (group.length === 1) {
+        const [{ job, image }] = group;
+        this.#problems.add(job.input, error, this.#hint(image));
+        return [];
+      }
+      const parts: Encoded[] = [];
+      for (const one of group) parts.push(...await this.#encode([one]));
+      return parts;
+    }
+  }
+
+  /** A --short-side with which an image of another size can be encoded. */
+  #hint({ width, height }: Image): string {
+    const { maxPixels, vae: { reduction } } = this.#tokenizer;
+    const side = Math.min(width, height);
+    if (side < reduction) return `, for example with --short-side ${8 * reduction}`;
+    const scale = Math.min(1, Math.sqrt(maxPixels / (width * height)));
+    const fitting = Math.floor(side * scale / reduction) * reduction;
+    return fitting < reduction ? " or cut it" : `, for example with --short-side ${fitting}`;
+  }
+}
+
+function isSameSize(a: Image | undefined, b: Image): boolean {
+  return a === undefined || (a.width === b.width && a.height === b.height);
+}
+
+/** What is said at the end. */
+class Summary {
+  images = 0;
+  #tokens: number[] = [];
+  #bits = 0;
+  #pixels = 0;
+  #start = performance.now();
+
+  add({ width, height, grids, codebookSize }: Tokens): void {
+    const tokens = tokenCount(grids);
+    this.images++;
+    this.#tokens.push(tokens);
+    this.#bits += tokens * bitsPerIndex(codebookSize);
+    this.#pixels += width * height;
+  }
+
+  text(): string {
+    const seconds = (performance.now() - this.#start) / 1000;
+    const [least, most] = [Math.min(...this.#tokens), Math.max(...this.#tokens)];
+    const tokens = least === most ? `${most}` : `${least} to ${most}`;
+    return [
+      this.images === 1 ? "1 image" : `${this.images} images`,
+      `${tokens} tokens each`,
+      `${(this.#bits / this.#pixels).toFixed(3)} bits per pixel`,
+      `${(this.images / seconds).toPrecision(3)} images/s`,
+    ].join(", ");
+  }
+}

@@ -1,0 +1,83 @@
+/** What is seen of a training run. */
+import type { AdaptHooks, TrainingProgress } from "../../train/mod.ts";
+import { Progress } from "../progress.ts";
+
+/** How a run is shown. */
+export interface Show {
+  /** Prints each report as a line of JSON on stdout, and nothing else. */
+  readonly json: boolean;
+  /** Shows nothing but problems. */
+  readonly quiet: boolean;
+}
+
+/** Shows a run's progress: a line that is redrawn, and above it a line for each report. */
+export class RunDisplay implements Disposable {
+  #show: Show;
+  #encoding: Progress | undefined;
+  #training: Progress | undefined;
+  #detail = "";
+
+  /** Shows nothing yet. */
+  constructor(show: Show) {
+    this.#show = show;
+  }
+
+  /** What the run tells. */
+  get hooks(): AdaptHooks {
+    return {
+      onEncode: (done, count) => this.#encoded(done, count),
+      onStep: (step, total) => this.#stepped(step, total),
+      onProgress: (progress) => this.#reported(progress),
+      onSkip: (_, error) => this.#message(`coda: ${error.message}; it is left out`),
+    };
+  }
+
+  #encoded(done: number, total: number): void {
+    this.#encoding ??= this.#progress({ label: "encode", unit: "crops", total });
+    this.#encoding.update(done);
+  }
+
+  #stepped(step: number, total: number): void {
+    this.#encoding?.[Symbol.dispose]();
+    this.#encoding = undefined;
+    this.#training ??= this.#progress({ label: "adapt", unit: "steps", total, start: step - 1 });
+    this.#training.update(step, this.#detail);
+  }
+
+  #reported(progress: TrainingProgress): void {
+    this.#detail = `${progress.phase}  loss ${progress.losses.total.toFixed(3)}`;
+    if (this.#show.json) console.log(JSON.stringify(progress));
+    else if (!this.#show.quiet) this.#message(reportText(progress));
+  }
+
+  #message(text: string): void {
+    const progress = this.#training ?? this.#encoding;
+    if (progress) progress.message(text);
+    else console.error(text);
+  }
+
+  #progress(what: { label: string; unit: string; total: number; start?: number }): Progress {
+    return new Progress({ ...what, quiet: this.#show.quiet || this.#show.json });
+  }
+
+  /** Clears the line. */
+  [Symbol.dispose](): void {
+    this.#encoding?.[Symbol.dispose]();
+    this.#training?.[Symbol.dispose]();
+  }
+}
+
+/** A report as a line. */
+export function reportText(progress: TrainingProgress): string {
+  const { step, total, phase, losses, gradNorm, codebookUse, imagesPerSecond } = progress;
+  const { total: loss, ...each } = losses;
+  const parts = [
+    `step ${step}/${total} ${phase}`,
+    `loss ${loss.toFixed(4)}`,
+    ...Object.entries(each).map(([name, value]) => `${name} ${value.toFixed(4)}`),
+    `gradient ${gradNorm.toFixed(2)}`,
+    `codes ${(codebookUse * 100).toFixed(1)} %`,
+    `${imagesPerSecond.toPrecision(3)} ${phase === "warmup" ? "latents" : "images"}/s`,
+  ];
+  return parts.join("  ");
+}
