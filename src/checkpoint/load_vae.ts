@@ -14,8 +14,12 @@ const EMBEDDED = new URL("../../models/tiny-kl-f8/", import.meta.url);
  * @throws {CheckpointError} where a file is missing, unsound or of another model.
  *
  * @example
- * ```ts ignore
+ * ```ts
+ * import { Gpu, loadVae } from "@coda/tokenizer";
+ *
+ * using gpu = await Gpu.create();
  * using vae = await loadVae(gpu, "models/tiny-kl-f8");
+ * console.assert(vae.reduction === 8);
  * ```
  */
 export async function loadVae(gpu: Gpu, folder?: string): Promise<AutoencoderKL> {

@@ -26,6 +26,22 @@ export interface AdamWStep {
 /**
  * AdamW (Loshchilov & Hutter 2019) with PyTorch's arithmetic, on the GPU and in place:
  * `p ← p·(1 − lr·λ) − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε)`.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, clipCoefficient, Gpu, Parameters } from "@coda/tokenizer";
+ * import { fromArray } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * using parameters = new Parameters(gpu);
+ * parameters.declare("weight", [2]);
+ * parameters.set("weight", new Float32Array([1, 1]));
+ * using optimizer = new AdamW(parameters, { weightDecay: 0 });
+ * const gradients = [fromArray(gpu, [3, -4], [2])];
+ * optimizer.step(gradients, { lr: 0.1, ...clipCoefficient(gradients, 10) });
+ * const [{ data }] = await parameters.weights(); // the first step has the length of lr
+ * console.assert(Math.abs(data[0] - 0.9) < 1e-6 && Math.abs(data[1] - 1.1) < 1e-6);
+ * ```
  */
 export class AdamW implements Disposable {
   /** What it trains. */

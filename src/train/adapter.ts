@@ -31,6 +31,24 @@ type Parts = Omit<StepScalars, "total" | "gradNorm">;
  * `warmupSteps` of the quantizer alone on latents, then `steps` of quantizer and LoRA together.
  *
  * It waits for nothing: steps are recorded and sent, results are read when someone asks.
+ * {@link adapt} does this for a folder of photographs.
+ *
+ * @example
+ * ```ts
+ * import { Adapter, CodaQuantizer, defaultRecipe, Gpu, injectLora, loadVae } from "@coda/tokenizer";
+ * import { full, Random } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * using vae = await loadVae(gpu, "models/tiny-kl-f8");
+ * const lora = injectLora(vae.convs, { rank: 2, targets: ["conv1"] });
+ * const shape = { codebookSize: 32, channels: 16, attentionDim: 32, patchSizes: [1, 2] };
+ * using quantizer = new CodaQuantizer(gpu, { ...shape, norm: "rms", beta: 0.05 });
+ * for (const part of [lora, quantizer]) part.parameters.initialize(new Random(1));
+ *
+ * using adapter = new Adapter({ vae, lora, quantizer }, defaultRecipe(1000));
+ * using result = adapter.jointStep(full(gpu, [1, 16, 16, 3], 0.5));
+ * console.assert((await result.read()).numbers.total > 0);
+ * ```
  */
 export class Adapter implements Disposable {
   /** The settings. */

@@ -19,6 +19,17 @@ export interface Clip {
  * an order that depends on the gradients' sizes alone.
  *
  * @throws {RangeError} where there is no gradient or `maxNorm` is not above 0.
+ *
+ * @example
+ * ```ts
+ * import { clipCoefficient, Gpu } from "@coda/tokenizer";
+ * import { fromArray } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const { norm, coefficient } = clipCoefficient([fromArray(gpu, [3, -4], [2])], 1);
+ * console.assert(await norm.item() === 5);
+ * console.assert(Math.abs(await coefficient.item() - 0.2) < 1e-6);
+ * ```
  */
 export function clipCoefficient(gradients: readonly Tensor[], maxNorm: number): Clip {
   if (gradients.length === 0) throw new RangeError("clipCoefficient: there are no gradients");

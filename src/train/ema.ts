@@ -8,6 +8,14 @@ const kernel = defineKernel("ema");
  * How much of the average stays at step `step` (how many steps are done) of `total`: 0, a plain copy,
  * for the first 40 % of the run (the recipe's "epoch 4 of 10"), then
  * `min(decay, (⌊s/2⌋ + 1) / (⌊s/2⌋ + 10))` (SPEC section 6).
+ *
+ * @example
+ * ```ts
+ * import { emaRatio } from "@coda/tokenizer";
+ *
+ * console.assert(emaRatio(399, 1000) === 0);
+ * console.assert(emaRatio(400, 1000) === 201 / 210);
+ * ```
  */
 export function emaRatio(
   step: number,

@@ -58,12 +58,20 @@ export interface AdaptResult {
  * @throws {WriteError} where the folder cannot be written.
  *
  * @example
- * ```ts ignore
- * const controller = new AbortController();
- * await adapt(gpu, "run", { vae: "models/tiny-kl-f8", images: ["photos"], steps: 1000 }, {
- *   signal: controller.signal,
- *   onProgress: ({ step, losses }) => console.log(step, losses.total),
+ * ```ts
+ * import { adapt, Gpu, saveImage } from "@coda/tokenizer";
+ *
+ * const folder = await Deno.makeTempDir(); // photographs, in earnest
+ * await saveImage(`${folder}/a.png`, { width: 18, height: 18, data: new Uint8Array(972) });
+ *
+ * using gpu = await Gpu.create();
+ * const options = { vae: "models/tiny-kl-f8", images: [folder], steps: 1, batch: 1 };
+ * const small = { imageSize: 16, codebookSize: 32, rank: 2 };
+ * const { step } = await adapt(gpu, `${folder}/run`, { ...options, ...small }, {
+ *   signal: AbortSignal.timeout(60_000),
+ *   onProgress: ({ losses }) => console.assert(losses.total > 0),
  * });
+ * console.assert(step === 1);
  * ```
  */
 export async function adapt(
@@ -90,8 +98,15 @@ export async function adapt(
  * @throws {RunError} where the images are others, or the run diverges.
  *
  * @example
- * ```ts ignore
- * await resumeAdapt(gpu, "run");
+ * ```ts
+ * import { CheckpointError, Gpu, resumeAdapt } from "@coda/tokenizer";
+ *
+ * using gpu = await Gpu.create();
+ * try {
+ *   await resumeAdapt(gpu, "a-run-that-was-stopped");
+ * } catch (error) {
+ *   console.assert(error instanceof CheckpointError); // here there is none
+ * }
  * ```
  */
 export async function resumeAdapt(
