@@ -1,9 +1,10 @@
 // Sets every element to one value.
+// Buffers are whole multiples of 256 bytes, so the last quad may reach past the tensor's end.
 
 struct Params { size: u32, value: f32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn fill(
@@ -12,7 +13,7 @@ fn fill(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.size) {
-    y[i] = params.value;
+  if (i * 4u < params.size) {
+    y[i] = vec4f(params.value);
   }
 }

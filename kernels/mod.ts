@@ -3,12 +3,13 @@
 /** The WGSL source of every kernel family, by file name. */
 export const sources: Readonly<Record<KernelName, string>> = {
   accumulate: `// Gradient accumulation: y += x, in place.
+// Buffers are whole multiples of 256 bytes, so the last quad may reach past the tensor's end.
 
 struct Params { size: u32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn add(
@@ -17,7 +18,7 @@ fn add(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.size) {
+  if (i * 4u < params.size) {
     y[i] += x[i];
   }
 }
@@ -1386,11 +1387,12 @@ fn update(
 }
 `,
   fill: `// Sets every element to one value.
+// Buffers are whole multiples of 256 bytes, so the last quad may reach past the tensor's end.
 
 struct Params { size: u32, value: f32 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn fill(
@@ -1399,8 +1401,8 @@ fn fill(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.size) {
-    y[i] = params.value;
+  if (i * 4u < params.size) {
+    y[i] = vec4f(params.value);
   }
 }
 `,

@@ -96,7 +96,7 @@ function parseFunctions(code: string): Map<string, Function> {
     end = closingBrace(code, code.indexOf("{", match.index)) + 1;
     functions.set(match[1], {
       isEntry: attributes.includes("@compute"),
-      words: new Set(code.slice(match.index, end).match(/\b[A-Za-z_]\w*/g)),
+      words: new Set(code.slice(match.index, end).match(/(?<![.\w])[A-Za-z_]\w*/g)), // not .members
     });
   }
   return functions;

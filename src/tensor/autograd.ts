@@ -1,7 +1,7 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
 import { ShapeError } from "./errors.ts";
 import { empty, full, share, zeros } from "./make.ts";
-import { type Backward, consumeNode, type Node, operationNode } from "./node.ts";
+import { type Backward, consumeNode, newNode, type Node } from "./node.ts";
 import { sameShape, shapeText } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -29,7 +29,7 @@ export function record(name: string, { inputs, output, saved = [], backward }: R
   if (recording && inputs.some((input) => input.requiresGrad)) {
     const nodes = inputs.map((input) => input.node);
     const held = saved.map((tensor) => share(tensor));
-    output.node = operationNode(name, nodes, held, backward);
+    output.node = newNode(name, output.shape, nodes, held, backward);
   }
   return output;
 }
@@ -165,16 +165,17 @@ function passNode(
 }
 
 function accumulate(grads: Map<Node, Tensor>, node: Node, gradient: Tensor): void {
+  if (!sameShape(gradient.shape, node.shape)) {
+    const [found, expected] = [gradient.shape, node.shape].map(shapeText);
+    throw new ShapeError(
+      "gradients",
+      `a gradient for ${node.name} is ${found}, expected ${expected}`,
+    );
+  }
   const sum = grads.get(node);
   if (!sum) {
     grads.set(node, share(gradient));
     return;
-  }
-  if (sum.size !== gradient.size) {
-    throw new ShapeError(
-      node.name,
-      `gradients ${shapeText(sum.shape)} and ${shapeText(gradient.shape)}`,
-    );
   }
   let target = sum;
   if (sum.storage.references > 1) { // someone else reads these bytes: add into a copy
@@ -187,13 +188,13 @@ function accumulate(grads: Map<Node, Tensor>, node: Node, gradient: Tensor): voi
   target.gpu.run(kernel, "add", {
     bind: { x: gradient.storage, y: target.storage },
     params: { size: gradient.size },
-    grid: gridFor(gradient.size, 64),
+    grid: gridFor(Math.ceil(gradient.size / 4), 64),
   });
 }
 
 function claimGradient(input: Tensor, gradient: Tensor | undefined): Tensor {
   if (!gradient) return zeros(input.gpu, input.shape);
-  const claimed = share(gradient, input.shape);
+  const claimed = share(gradient);
   input.gpu.track(claimed);
   return claimed;
 }

@@ -26,7 +26,7 @@ export function full(gpu: Gpu, shape: Shape, value: number): Tensor {
   gpu.run(kernel, "fill", {
     bind: { y: y.storage },
     params: { size: y.size, value },
-    grid: gridFor(y.size, 64),
+    grid: gridFor(Math.ceil(y.size / 4), 64),
   });
   return y;
 }

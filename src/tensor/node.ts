@@ -1,3 +1,4 @@
+import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
@@ -16,6 +17,8 @@ export interface Node {
   readonly id: number;
   /** The operation's public name; "leaf" for a leaf. */
   readonly name: string;
+  /** The shape of its tensor, which a gradient must have. */
+  readonly shape: Shape;
   /** The inputs' nodes, undefined for inputs that want no gradient. */
   readonly inputs: readonly (Node | undefined)[];
   /** Shared handles of what backward needs; emptied when backward has passed. */
@@ -29,19 +32,20 @@ export interface Node {
 let lastId = 0;
 
 /** The node of a tensor that gradients are wanted for. */
-export function leafNode(): Node {
-  return { id: ++lastId, name: "leaf", inputs: [], saved: [], backward: undefined, references: 1 };
+export function leafNode(shape: Shape): Node {
+  return newNode("leaf", shape, [], [], undefined);
 }
 
 /** The node of an operation's output, which holds its inputs' nodes. */
-export function operationNode(
+export function newNode(
   name: string,
+  shape: Shape,
   inputs: readonly (Node | undefined)[],
   saved: readonly Tensor[],
-  backward: Backward,
+  backward: Backward | undefined,
 ): Node {
   for (const input of inputs) if (input) input.references++;
-  return { id: ++lastId, name, inputs, saved, backward, references: 1 };
+  return { id: ++lastId, name, shape, inputs, saved, backward, references: 1 };
 }
 
 /** Frees what a node saved, once backward has passed it or nobody can ask for it any more. */

@@ -47,7 +47,7 @@ export class Tensor implements Disposable {
   /** Makes it a leaf that gradients are wanted for, or, with `false`, a constant. Returns itself. */
   requireGrad(wanted = true): this {
     if (this.node) dropNode(this.node);
-    this.node = wanted ? leafNode() : undefined;
+    this.node = wanted ? leafNode(this.shape) : undefined;
     return this;
   }
 

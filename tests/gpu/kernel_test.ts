@@ -13,7 +13,7 @@ fn inner(i: u32) -> f32 { if (i > 1u) { return 1.0; } return f32(z[i]); }
 @compute @workgroup_size(64)
 fn first(@builtin(global_invocation_id) id: vec3u) { y[id.x] = vec4f(helper(id.x)); }
 @compute @workgroup_size(1)
-fn second() { y[0] = vec4f(params.eps); }
+fn second(@builtin(workgroup_id) group: vec3u) { y[group.x] = vec4f(params.eps).zzzz; }
 `;
 
 Deno.test("parameters and each entry's bindings are read from the source", () => {

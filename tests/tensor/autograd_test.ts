@@ -18,7 +18,7 @@ function plus(a: Tensor, b: Tensor, saved: Tensor[] = []): Tensor {
   a.gpu.run(defineKernel("accumulate"), "add", {
     bind: { x: b.storage, y: y.storage },
     params: { size: a.size },
-    grid: gridFor(a.size, 64),
+    grid: gridFor(Math.ceil(a.size / 4), 64),
   });
   return record("plus", { inputs: [a, b], output: y, saved, backward: (dy) => [dy, dy] });
 }
