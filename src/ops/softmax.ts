@@ -1,7 +1,7 @@
 import { defineKernel } from "../gpu/mod.ts";
 import { empty, record, type Tensor } from "../tensor/mod.ts";
 import { checkRows } from "./norm_check.ts";
-import { rowPlan } from "./rows.ts";
+import { type RowPlan, rowPlan } from "./rows.ts";
 
 const kernel = defineKernel("softmax");
 
@@ -43,14 +43,15 @@ export function logSoftmax(x: Tensor): Tensor {
   return softmaxRows("logSoftmax", x, true);
 }
 
+/** The gradient of {@link softmax} from its result `y`: `y (dy − Σ dy·y)`. */
+export function softmaxGradient(y: Tensor, dy: Tensor): Tensor {
+  return rowGradient(y, dy, false);
+}
+
 function softmaxRows(op: string, x: Tensor, log: boolean): Tensor {
   checkRows(op, x);
   const { gpu } = x;
-  const width = x.shape[x.rank - 1];
-  const rows = x.size / width;
-  const plan = rowPlan(gpu, rows, width);
-  const constants = { ...plan.constants, LOG: Number(log) };
-  const { grid } = plan;
+  const { rows, width, grid, constants } = planOf(x);
   const y = empty(gpu, x.shape);
   const vector = width % 4 === 0;
   gpu.run(kernel, vector ? "forward4" : "forward1", {
@@ -58,22 +59,32 @@ function softmaxRows(op: string, x: Tensor, log: boolean): Tensor {
       ? { input4: x.storage, output4: y.storage }
       : { input: x.storage, output: y.storage },
     params: { rows, width },
-    constants,
+    constants: { ...constants, LOG: Number(log) },
     grid,
   });
   return record(op, {
     inputs: [x],
     output: y,
     saved: [y],
-    backward: (dy, [y]) => {
-      const dx = empty(gpu, y.shape);
-      gpu.run(kernel, "grad", {
-        bind: { input: y.storage, cotangent: dy.storage, output: dx.storage },
-        params: { rows, width },
-        constants,
-        grid,
-      });
-      return [dx];
-    },
+    backward: (dy, [y]) => [rowGradient(y, dy, log)],
   });
+}
+
+function rowGradient(y: Tensor, dy: Tensor, log: boolean): Tensor {
+  const { gpu } = y;
+  const { rows, width, grid, constants } = planOf(y);
+  const dx = empty(gpu, y.shape);
+  gpu.run(kernel, "grad", {
+    bind: { input: y.storage, cotangent: dy.storage, output: dx.storage },
+    params: { rows, width },
+    constants: { ...constants, LOG: Number(log) },
+    grid,
+  });
+  return dx;
+}
+
+function planOf(x: Tensor): RowPlan & { rows: number; width: number } {
+  const width = x.shape[x.rank - 1];
+  const rows = x.size / width;
+  return { rows, width, ...rowPlan(x.gpu, rows, width) };
 }

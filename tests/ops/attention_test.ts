@@ -1,5 +1,7 @@
 import { assertThrows } from "@std/assert";
-import { attention, matmul, permute, softmax } from "../../src/ops/mod.ts";
+import { fusedAttention } from "../../src/ops/attention_fused.ts";
+import { attentionByProducts } from "../../src/ops/attention_products.ts";
+import { affine, attention, matmul, permute, softmax } from "../../src/ops/mod.ts";
 import {
   fromArray,
   full,
@@ -16,6 +18,9 @@ import * as reference from "../support/reference.ts";
 import { type NDArray, toF32 } from "../support/reference.ts";
 import { torchcheck } from "../support/torchcheck.ts";
 
+/** The two ways; `attention` takes one of them by adapter and size. */
+const ways = { fused: fusedAttention, products: attentionByProducts };
+
 /** [B, T, heads, D] to and from [B, heads, T, D], which the reference uses. */
 const swap = (x: NDArray): NDArray => reference.permute(x, [0, 2, 1, 3]);
 
@@ -30,47 +35,46 @@ const cases: { q: number[]; keys: number; heads: number; scale?: number }[] = [
 
 for (const { q: shape, keys, heads, scale } of cases) {
   const name = `attention [${shape}] to ${keys} keys in ${heads} heads`;
-  gpuTest(`${name}: float64 and finite differences`, async () => {
-    const random = new Random(keys);
-    const [batch, , channels] = shape;
-    const split = (x: NDArray): NDArray =>
-      swap(reference.reshape(x, [batch, x.shape[1], heads, channels / heads]));
-    await gradcheck({
-      name,
-      inputs: [
-        random.normal(shape),
-        random.normal([batch, keys, channels]),
-        random.normal([batch, keys, channels]),
-      ],
-      op: ([q, k, v]) => attention(q, k, v, { heads, scale }),
-      reference: ([q, k, v]) =>
-        reference.reshape(
-          swap(reference.attention(split(q), split(k), split(v), { scale })),
-          shape,
-        ),
-      coordinates: 12,
+  const [batch, , channels] = shape;
+  const split = (x: NDArray): NDArray =>
+    swap(reference.reshape(x, [batch, x.shape[1], heads, channels / heads]));
+  const each = channels / heads;
+  const settings = { heads, channels: each, scale: scale ?? 1 / Math.sqrt(each) };
+  const all = {
+    ...ways,
+    public: (q: Tensor, k: Tensor, v: Tensor) => attention(q, k, v, { heads, scale }),
+  };
+  for (const [way, op] of Object.entries(all)) {
+    gpuTest(`${name}, ${way}: float64 and finite differences`, async () => {
+      const random = new Random(keys);
+      await gradcheck({
+        name: `${name}, ${way}`,
+        inputs: [
+          random.normal(shape),
+          random.normal([batch, keys, channels]),
+          random.normal([batch, keys, channels]),
+        ],
+        op: ([q, k, v]) => op(q, k, v, settings),
+        reference: ([q, k, v]) =>
+          reference.reshape(
+            swap(reference.attention(split(q), split(k), split(v), { scale })),
+            shape,
+          ),
+        coordinates: 12,
+      });
     });
-  });
+  }
 }
 
 /** The same from simple operations. */
 function composed(q: Tensor, k: Tensor, v: Tensor): Tensor {
   const [a, b, c] = [q, k, v].map((x) => permute(x, [0, 2, 1, 3]));
-  const scores = matmul(a, b, { transposeB: true });
-  const scaled = matmul(scores, scaleMatrix(scores, 1 / Math.sqrt(q.shape[3])));
-  return permute(matmul(softmax(scaled), c), [0, 2, 1, 3]);
-}
-
-/** A diagonal matrix: the twin shares no elementwise kernel with what it tests. */
-function scaleMatrix(scores: Tensor, scale: number): Tensor {
-  const n = scores.shape[3];
-  const values = new Float32Array(n * n);
-  for (let i = 0; i < n; i++) values[i * n + i] = scale;
-  return fromArray(scores.gpu, values, [n, n]);
+  const scores = affine(matmul(a, b, { transposeB: true }), 1 / Math.sqrt(q.shape[3]), 0);
+  return permute(matmul(softmax(scores), c), [0, 2, 1, 3]);
 }
 
 for (const shape of [[2, 70, 3, 64], [1, 100, 1, 512]]) {
-  gpuTest(`attention [${shape}] equals its twin of matmul and softmax`, async (gpu) => {
+  gpuTest(`attention [${shape}] equals its twin of simple operations`, async (gpu) => {
     const random = new Random(9);
     const inputs = [1, 2, 3, 4].map(() => toF32(random.normal(shape)));
     const run = (op: (q: Tensor, k: Tensor, v: Tensor) => Tensor) => {
@@ -80,10 +84,14 @@ for (const shape of [[2, 70, 3, 64], [1, 100, 1, 512]]) {
       const found = gradients(y, [q, k, v], { seed: fromArray(gpu, inputs[3], shape) });
       return Promise.all([y, ...found].map((x) => x.readF32()));
     };
-    const [fused, twin] = [await run(attention), await run(composed)];
-    fused.forEach((found, i) =>
-      assertClose(found, twin[i], { relative: 2e-6, name: ["y", "dq", "dk", "dv"][i] })
-    );
+    const settings = { heads: shape[2], channels: shape[3], scale: 1 / Math.sqrt(shape[3]) };
+    const twin = await run(composed);
+    for (const [way, op] of Object.entries(ways)) {
+      const found = await run((q, k, v) => op(q, k, v, settings));
+      for (const [i, name] of ["y", "dq", "dk", "dv"].entries()) {
+        assertClose(found[i], twin[i], { relative: 2e-6, name: `${way}: ${name}` });
+      }
+    }
   });
 }
 
@@ -95,46 +103,60 @@ gpuTest("attention equals PyTorch's", async () => {
   });
 });
 
-gpuTest("attention with scores far apart neither overflows nor loses rows", async (gpu) => {
-  const random = new Random(10);
-  const [q, k] = [1, 2].map(() => random.normal([1, 70, 4], 0, 40));
-  const v = random.normal([1, 70, 4]);
-  using _scope = gpu.scope();
-  const y = attention(...[q, k, v].map((x) => fromArray(gpu, toF32(x), x.shape)) as [
-    Tensor,
-    Tensor,
-    Tensor,
-  ]);
-  await assertTensorClose(y, reference.attention(q, k, v), { relative: 1e-3 }); // scores near 3000
-});
-
-gpuTest("attention: an image alone gives the bits it has in a batch", async (gpu) => {
-  const random = new Random(11);
-  const shape = [3, 45, 2, 8];
-  const size = 45 * 16;
-  const inputs = [1, 2, 3, 4].map(() => toF32(random.normal(shape)));
-  const run = (from: number, to: number) => {
-    using _scope = gpu.scope();
-    const part = [to - from, 45, 2, 8];
-    const [q, k, v, dy] = inputs.map((x) =>
-      fromArray(gpu, x.slice(from * size, to * size), part).requireGrad()
-    );
-    const y = attention(q, k, v);
-    return Promise.all([y, ...gradients(y, [q, k, v], { seed: dy })].map((x) => x.readF32()));
-  };
-  const together = await run(0, 3);
-  const alone = await run(1, 2);
-  alone.forEach((found, i) => assertSame(found, together[i].subarray(size, 2 * size)));
-});
-
-gpuTest("attention leaves no bytes behind", async (gpu) => {
-  for (const channels of [8, 5]) {
-    await flat(gpu, () => {
+for (const [way, op] of Object.entries(ways)) {
+  gpuTest(
+    `${way} attention with scores far apart neither overflows nor loses rows`,
+    async (gpu) => {
+      const random = new Random(10);
+      const [q, k] = [1, 2].map(() => random.normal([1, 70, 4], 0, 40));
+      const v = random.normal([1, 70, 4]);
       using _scope = gpu.scope();
-      const x = full(gpu, [1, 5, channels], 1).requireGrad();
-      gradients(attention(x, x, x), [x], { seed: full(gpu, x.shape, 1) });
-    });
-  }
+      const [a, b, c] = [q, k, v].map((x) => fromArray(gpu, toF32(x), x.shape));
+      const y = op(a, b, c, { heads: 1, channels: 4, scale: 0.5 });
+      await assertTensorClose(y, reference.attention(q, k, v), { relative: 1e-3 }); // scores near 3000
+    },
+  );
+
+  gpuTest(`${way} attention: an image alone gives the bits it has in a batch`, async (gpu) => {
+    const random = new Random(11);
+    const shape = [3, 45, 2, 8];
+    const size = 45 * 16;
+    const inputs = [1, 2, 3, 4].map(() => toF32(random.normal(shape)));
+    const run = (from: number, to: number) => {
+      using _scope = gpu.scope();
+      const part = [to - from, 45, 2, 8];
+      const [q, k, v, dy] = inputs.map((x) =>
+        fromArray(gpu, x.slice(from * size, to * size), part).requireGrad()
+      );
+      const y = op(q, k, v, { heads: 2, channels: 8, scale: 0.3 });
+      return Promise.all([y, ...gradients(y, [q, k, v], { seed: dy })].map((x) => x.readF32()));
+    };
+    const together = await run(0, 3);
+    const alone = await run(1, 2);
+    alone.forEach((found, i) => assertSame(found, together[i].subarray(size, 2 * size)));
+  });
+
+  gpuTest(`${way} attention leaves no bytes behind`, async (gpu) => {
+    for (const channels of [8, 5]) {
+      await flat(gpu, () => {
+        using _scope = gpu.scope();
+        const x = full(gpu, [1, 5, channels], 1).requireGrad();
+        const y = op(x, x, x, { heads: 1, channels, scale: 1 });
+        gradients(y, [x], { seed: full(gpu, x.shape, 1) });
+      });
+    }
+  });
+}
+
+gpuTest("attention over many tokens holds no matrix of their scores", async (gpu) => {
+  using _scope = gpu.scope();
+  const x = full(gpu, [1, 2100, 4], 1);
+  gpu.resetPeak();
+  const before = gpu.memory.live;
+  const y = attention(x, x, x);
+  const most = gpu.memory.peak - before;
+  if (most > 2100 * 2100) throw new Error(`${most} bytes at the peak`); // a quarter of the scores
+  await assertTensorClose(y, reference.filled([1, 2100, 4], 1));
 });
 
 gpuTest("attention refuses what does not fit", (gpu) => {
