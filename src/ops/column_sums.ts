@@ -4,7 +4,8 @@ import { empty, type Tensor } from "../tensor/mod.ts";
 const kernel = defineKernel("column_sums");
 
 /**
- * The sums over the rows of two tensors that hold `[batches, rows, columns]`, as `[batches, columns]`.
+ * The sums over the rows of two tensors that hold `[batches, rows, columns]`, as `[batches, columns]`,
+ * and as `[columns]` for one batch: the shape of the parameter.
  * Normalisations reduce the gradients of their parameters with it, in a fixed order.
  */
 export function columnSums(
@@ -13,7 +14,8 @@ export function columnSums(
   { batches, rows, columns }: { batches: number; rows: number; columns: number },
 ): [Tensor, Tensor] {
   const { gpu } = a;
-  const sums: [Tensor, Tensor] = [empty(gpu, [batches, columns]), empty(gpu, [batches, columns])];
+  const shape = batches === 1 ? [columns] : [batches, columns];
+  const sums: [Tensor, Tensor] = [empty(gpu, shape), empty(gpu, shape)];
   const lanes = gpu.isCpu || rows <= 8 ? 1 : 16;
   const group = gpu.isCpu ? 8 : lanes === 1 ? 64 : 128;
   gpu.run(kernel, "sum", {
