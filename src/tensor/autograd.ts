@@ -1,7 +1,15 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
 import { ShapeError } from "./errors.ts";
 import { empty, full, share, zeros } from "./make.ts";
-import { type Backward, consumeNode, newNode, type Node } from "./node.ts";
+import {
+  type Backward,
+  consumeNode,
+  type Cotangents,
+  type JointBackward,
+  newNode,
+  type Node,
+  partNodes,
+} from "./node.ts";
 import { sameShape, shapeText } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -32,6 +40,26 @@ export function record(name: string, { inputs, output, saved = [], backward }: R
     output.node = newNode(name, output.shape, nodes, held, backward);
   }
   return output;
+}
+
+/** What an operation of several outputs tells the graph about itself. */
+export interface RecordedParts extends Omit<Recorded, "output" | "backward"> {
+  /** The tensors it made. */
+  outputs: readonly Tensor[];
+  /** The operation's gradient, from those of the outputs that a gradient reached. */
+  backward: JointBackward;
+}
+
+/** The same as {@link record} for an operation of several outputs: one backward serves all of them. */
+export function recordParts(
+  name: string,
+  { inputs, outputs, saved = [], backward }: RecordedParts,
+): void {
+  if (!recording || !inputs.some((input) => input.requiresGrad)) return;
+  const nodes = inputs.map((input) => input.node);
+  const held = saved.map((tensor) => share(tensor));
+  const parts = partNodes(name, outputs.map(({ shape }) => shape), nodes, held, backward);
+  outputs.forEach((output, i) => output.node = parts[i]);
 }
 
 /** Runs `work` without recording: what it makes are constants to any later gradient. */
@@ -83,23 +111,30 @@ export function gradients(
   });
   const order = backwardOrder(y);
   const needed = neededNodes(order, new Set(wanted));
-  const grads = new Map<Node, Tensor>();
+  const grads: Gradients = new Map();
   try {
-    if (y.node) grads.set(y.node, startingGradient(y, seed));
+    if (y.node) grads.set(y.node, [startingGradient(y, seed)]);
     noGrad(() => {
       for (const node of order) {
         if (needed.has(node)) passNode(y, node, grads, needed);
         if (!retain) consumeNode(node);
         if (!wanted.includes(node)) {
-          grads.get(node)?.dispose();
+          dispose(grads.get(node));
           grads.delete(node);
         }
       }
     });
-    return inputs.map((input, i) => claimGradient(input, grads.get(wanted[i])));
+    return inputs.map((input, i) => claimGradient(input, grads.get(wanted[i])?.[0]));
   } finally {
-    for (const gradient of grads.values()) gradient.dispose();
+    for (const cotangents of grads.values()) dispose(cotangents);
   }
+}
+
+/** What is known so far of the gradients of nodes' outputs. */
+type Gradients = Map<Node, (Tensor | undefined)[]>;
+
+function dispose(cotangents: Cotangents = []): void {
+  for (const gradient of cotangents) gradient?.dispose();
 }
 
 function startingGradient(y: Tensor, seed: Tensor | undefined): Tensor {
@@ -118,7 +153,7 @@ function startingGradient(y: Tensor, seed: Tensor | undefined): Tensor {
       `y ${shapeText(y.shape)} is no scalar: give a seed, or reduce it`,
     );
   }
-  using scope = y.gpu.scope();
+  using _scope = y.gpu.scope();
   return share(full(y.gpu, y.shape, 1));
 }
 
@@ -145,36 +180,39 @@ function neededNodes(order: readonly Node[], wanted: ReadonlySet<Node>): Set<Nod
 function passNode(
   y: Tensor,
   node: Node,
-  grads: Map<Node, Tensor>,
+  grads: Gradients,
   needed: ReadonlySet<Node>,
 ): void {
-  const dy = grads.get(node);
+  const dys = grads.get(node);
   const needs = node.inputs.map((input) => input !== undefined && needed.has(input));
-  if (!dy || !needs.includes(true)) return;
+  if (!dys || !needs.includes(true)) return;
   if (!node.backward) {
     throw new TypeError(
       `gradients: the graph through ${node.name} was consumed: pass retain: true before`,
     );
   }
   using _scope = y.gpu.scope();
-  const found = node.backward(dy, node.saved, needs);
+  const found = node.backward(dys, node.saved, needs);
   needs.forEach((isNeeded, i) => {
     const gradient = found[i];
-    if (isNeeded && gradient) accumulate(grads, node.inputs[i]!, gradient);
+    if (isNeeded && gradient) accumulate(grads, node.inputs[i]!, node.part, gradient);
   });
 }
 
-function accumulate(grads: Map<Node, Tensor>, node: Node, gradient: Tensor): void {
-  if (!sameShape(gradient.shape, node.shape)) {
-    const [found, expected] = [gradient.shape, node.shape].map(shapeText);
+/** Adds to what is known of the gradient of one output of a node. */
+function accumulate(grads: Gradients, node: Node, output: number, gradient: Tensor): void {
+  if (!sameShape(gradient.shape, node.shapes[output])) {
+    const [found, expected] = [gradient.shape, node.shapes[output]].map(shapeText);
     throw new ShapeError(
       "gradients",
       `a gradient for ${node.name} is ${found}, expected ${expected}`,
     );
   }
-  const sum = grads.get(node);
+  const sums = grads.get(node) ?? node.shapes.map(() => undefined);
+  grads.set(node, sums);
+  const sum = sums[output];
   if (!sum) {
-    grads.set(node, share(gradient));
+    sums[output] = share(gradient);
     return;
   }
   let target = sum;
@@ -183,7 +221,7 @@ function accumulate(grads: Map<Node, Tensor>, node: Node, gradient: Tensor): voi
     sum.gpu.copy(sum.storage, copy.storage);
     target = share(copy);
     sum.dispose();
-    grads.set(node, target);
+    sums[output] = target;
   }
   target.gpu.run(kernel, "add", {
     bind: { x: gradient.storage, y: target.storage },

@@ -3,10 +3,18 @@
  *
  * @module
  */
-export { type GradientOptions, gradients, noGrad, record, type Recorded } from "./autograd.ts";
+export {
+  type GradientOptions,
+  gradients,
+  noGrad,
+  record,
+  type Recorded,
+  type RecordedParts,
+  recordParts,
+} from "./autograd.ts";
 export { ShapeError } from "./errors.ts";
 export { empty, fromArray, full, scalar, share, zeros } from "./make.ts";
-export type { Backward, Node } from "./node.ts";
+export type { Backward, Cotangents, JointBackward, Node } from "./node.ts";
 export { normal, philox, Random, truncatedNormal, uniform } from "./random.ts";
 export { checkShape, normalizeAxis, sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
 export { type DType, Tensor } from "./tensor.ts";

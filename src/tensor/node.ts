@@ -11,20 +11,32 @@ export type Backward = (
   needs: readonly boolean[],
 ) => readonly (Tensor | null)[];
 
+/** The gradients of an operation's outputs, undefined for one that no gradient reached. */
+export type Cotangents = readonly (Tensor | undefined)[];
+
+/** The same as {@link Backward} for an operation of several outputs; one of `dys` is there at least. */
+export type JointBackward = (
+  dys: Cotangents,
+  saved: readonly Tensor[],
+  needs: readonly boolean[],
+) => readonly (Tensor | null)[];
+
 /** A tensor's place in the autograd graph: a leaf, or the operation that made it. */
 export interface Node {
   /** Rises with every recorded operation, so that descending ids are a valid backward order. */
   readonly id: number;
   /** The operation's public name; "leaf" for a leaf. */
   readonly name: string;
-  /** The shape of its tensor, which a gradient must have. */
-  readonly shape: Shape;
+  /** The shapes of its outputs, nearly always one, which gradients must have. */
+  readonly shapes: readonly Shape[];
   /** The inputs' nodes, undefined for inputs that want no gradient. */
   readonly inputs: readonly (Node | undefined)[];
   /** Shared handles of what backward needs; emptied when backward has passed. */
   saved: readonly Tensor[];
   /** The operation's gradient; undefined for a leaf and once the graph was consumed. */
-  backward: Backward | undefined;
+  backward: JointBackward | undefined;
+  /** Which output of its input it stands for: 0 but for a part of an operation of several outputs. */
+  readonly part: number;
   /** How many hold it: its tensor, and the operations that used it. */
   references: number;
 }
@@ -44,8 +56,40 @@ export function newNode(
   saved: readonly Tensor[],
   backward: Backward | undefined,
 ): Node {
+  const joint: JointBackward | undefined = backward &&
+    (([dy], saved, needs) => backward(dy!, saved, needs));
+  return make(name, [shape], inputs, saved, joint, 0);
+}
+
+/**
+ * The nodes of the several outputs of one operation. Each stands for its output and leads to the one
+ * node of the operation, which only they hold.
+ */
+export function partNodes(
+  name: string,
+  shapes: readonly Shape[],
+  inputs: readonly (Node | undefined)[],
+  saved: readonly Tensor[],
+  backward: JointBackward,
+): Node[] {
+  const operation = make(name, shapes, inputs, saved, backward, 0);
+  const parts = shapes.map((shape, part) =>
+    make(name, [shape], [operation], [], ([dy]) => [dy!], part)
+  );
+  operation.references--; // no tensor holds it
+  return parts;
+}
+
+function make(
+  name: string,
+  shapes: readonly Shape[],
+  inputs: readonly (Node | undefined)[],
+  saved: readonly Tensor[],
+  backward: JointBackward | undefined,
+  part: number,
+): Node {
   for (const input of inputs) if (input) input.references++;
-  return { id: ++lastId, name, shape, inputs, saved, backward, references: 1 };
+  return { id: ++lastId, name, shapes, inputs, saved, backward, part, references: 1 };
 }
 
 /** Frees what a node saved, once backward has passed it or nobody can ask for it any more. */
