@@ -55,6 +55,7 @@ export const adapt: Command = defineCommand({
       { value: "NAME,NAME,…" },
     ),
     lr: numberFlag("learning rate; default 0.0005", { min: 0 }),
+    warmupLr: numberFlag("learning rate of the warm-up; default that of --lr", { min: 0 }),
     seed: numberFlag("decides first values, order, crops and noise; default 0", {
       integer: true,
       min: 0,
@@ -96,6 +97,7 @@ export const adapt: Command = defineCommand({
         rank: rest.rank,
         targets: targets === undefined ? undefined : parts(targets),
         lr: rest.lr,
+        warmupLr: rest.warmupLr,
         seed: rest.seed,
         saveEvery: rest.saveEvery,
         logEvery: rest.logEvery,

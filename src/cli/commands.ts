@@ -2,8 +2,9 @@
 import { adapt } from "./adapt.ts";
 import type { Command } from "./command.ts";
 import { decode } from "./decode.ts";
+import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { encode } from "./encode.ts";
 
 /** Every command. A new one is a file of its own and a line here. */
-export const commands: readonly Command[] = [encode, decode, adapt, doctor];
+export const commands: readonly Command[] = [encode, decode, adapt, demo, doctor];

@@ -92,8 +92,8 @@ export class Adapter implements Disposable {
 
   /** The learning rate of the next step. */
   get lr(): number {
-    const { lr, warmupSteps, steps } = this.recipe;
-    return this.phase === "warmup" ? lr : cosineRate(lr, this.#step - warmupSteps, steps);
+    const { lr, warmupLr = lr, warmupSteps, steps } = this.recipe;
+    return this.phase === "warmup" ? warmupLr : cosineRate(lr, this.#step - warmupSteps, steps);
   }
 
   /** Continues a run after `step` steps; parameters, moments and averages have been loaded. */

@@ -16,7 +16,7 @@ export interface AdaptOptions {
   batch?: number;
   /** Latents in a step of the warm-up; 16. */
   warmupBatch?: number;
-  /** Crops of each image that are encoded for the warm-up; 2. */
+  /** Crops of each image that are encoded for the warm-up, as far as 1 GiB holds them; 2. */
   warmupCrops?: number;
   /** Side of the square crops in pixels, a multiple of the VAE's reduction; 256. */
   imageSize?: number;
@@ -30,6 +30,8 @@ export interface AdaptOptions {
   targets?: readonly string[];
   /** The learning rate; 5e-4. */
   lr?: number;
+  /** The learning rate of the warm-up; that of the rest. */
+  warmupLr?: number;
   /** Decides first values, order, crops and noise; 0. */
   seed?: number;
   /** Steps from one save to the next; 200. */
@@ -39,11 +41,13 @@ export interface AdaptOptions {
 }
 
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
-export type ResolvedOptions = Required<Omit<AdaptOptions, "vae" | "patchSizes">> & {
+export type ResolvedOptions = Required<Omit<AdaptOptions, "vae" | "patchSizes" | "warmupLr">> & {
   /** The folder of the VAE, where it is not the embedded one. */
   vae: string | undefined;
   /** The sides of the scales' grids, where they were given. */
   patchSizes: readonly number[] | undefined;
+  /** The learning rate of the warm-up, where it has its own. */
+  warmupLr: number | undefined;
 };
 
 /** The options that a resumed run may have otherwise than it began: they do not change its result. */
@@ -78,6 +82,7 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     rank: 32,
     targets: ["conv1", "conv2", "upsample", "downsample"],
     lr: 5e-4,
+    warmupLr: undefined,
     seed: 0,
     saveEvery: 200,
     logEvery: 10,
@@ -90,15 +95,17 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   if (resolved.steps + resolved.warmupSteps === 0) {
     throw new RangeError("steps and warmupSteps are both 0: there is nothing to do");
   }
-  if (!(resolved.lr > 0 && resolved.lr < Infinity)) {
-    throw new RangeError(`lr is ${resolved.lr}, expected a number above 0`);
+  for (const name of ["lr", "warmupLr"] as const) {
+    const rate = resolved[name] ?? resolved.lr;
+    if (rate > 0 && rate < Infinity) continue;
+    throw new RangeError(`${name} is ${rate}, expected a number above 0`);
   }
   return resolved;
 }
 
 /** The recipe of a run: the paper's where no option says otherwise. */
-export function recipeOf({ steps, warmupSteps, lr, seed }: ResolvedOptions): Recipe {
-  return { ...defaultRecipe(steps), warmupSteps, lr, seed };
+export function recipeOf({ steps, warmupSteps, lr, warmupLr, seed }: ResolvedOptions): Recipe {
+  return { ...defaultRecipe(steps), warmupSteps, lr, warmupLr, seed };
 }
 
 /** The scales of the published tokenizers of this reduction; those of f8 for any other. */

@@ -4,8 +4,10 @@ export interface Recipe {
   steps: number;
   /** Steps of the quantizer alone, on cached latents, before them. */
   warmupSteps: number;
-  /** The learning rate: constant during the warm-up, then falling to 0 as half a cosine. */
+  /** The learning rate, falling to 0 as half a cosine. */
   lr: number;
+  /** The constant learning rate of the warm-up, where the quantizer bears a higher one; `lr`. */
+  warmupLr?: number;
   /** Decides the first values and all noise. */
   seed: number;
   /** Whether latents are drawn from their posterior; else its mean is used. */
