@@ -30,8 +30,8 @@ export interface MatmulOptions {
  * equal, or `b` has none and is shared by all matrices of `a`.
  *
  * Without `transposeA`, a row of the result does not depend, to the bit, on how many rows there are:
- * every element is one chain of fused multiply-adds over K. With `transposeA` a long K may be summed in
- * parts, as the gradient of a weight needs, in an order that depends on the shapes alone.
+ * every element is one chain of fused multiply-adds over K. With `transposeA` and no bias a long K may be
+ * summed in parts, as the gradient of a weight needs, in an order that depends on the shapes alone.
  *
  * @throws {ShapeError} where the extents do not fit or a tensor is not f32.
  *
@@ -108,7 +108,7 @@ export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOption
   const isFolded = b.shared && !a.transposed;
   const batch = isFolded ? 1 : options.batch;
   const m = isFolded ? options.batch * options.m : options.m;
-  const chunk = a.transposed ? chunkOf(m, n, k) : align(k);
+  const chunk = a.transposed && !bias ? chunkOf({ batch, m, n, k }) : align(k);
   const splits = Math.ceil(k / chunk);
   const width = align(n);
   const left = aligned(gpu, a, batch, a.transposed ? [k, m] : [m, k]);
@@ -171,8 +171,8 @@ const BUSY = 4096;
 const SHORTEST = 64;
 
 /** How many steps of a long k one part sums: all of them, unless the result is too small to share out. */
-function chunkOf(m: number, n: number, k: number): number {
-  const tiles = Math.ceil(m / 8) * Math.ceil(n / 8);
+function chunkOf({ batch, m, n, k }: Extents): number {
+  const tiles = batch * Math.ceil(m / 8) * Math.ceil(n / 8);
   const splits = Math.min(Math.ceil(BUSY / tiles), Math.floor(k / SHORTEST));
   return align(Math.ceil(k / Math.max(splits, 1)));
 }

@@ -68,11 +68,16 @@ for (const tile of tiles) {
     const x = random.normal([5003, 6]);
     const dy = random.normal([5003, 5]);
     const expected = reference.matmul(x, dy, { transposeA: true });
-    const found = await withTile(
-      tile,
-      () => run(gpu, () => matmul(upload(gpu, x), upload(gpu, dy), { transposeA: true })),
-    );
-    assertClose(found, expected, { relative: 1e-6 });
+    const ones = reference.filled([5], 1);
+    await withTile(tile, async () => {
+      const form = { transposeA: true };
+      const found = await run(gpu, () => matmul(upload(gpu, x), upload(gpu, dy), form));
+      assertClose(found, expected, { relative: 1e-6 });
+      const raised = await run(gpu, () => {
+        return matmul(upload(gpu, x), upload(gpu, dy), { ...form, bias: upload(gpu, ones) });
+      });
+      assertClose(raised, reference.add(expected, ones), { relative: 1e-5 });
+    });
   });
 
   gpuTest(
