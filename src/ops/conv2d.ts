@@ -1,7 +1,14 @@
 import { record, sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import { expectDType } from "./check.ts";
 import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
-import { biasGradient, leftGradient, type Operand, product, rightGradient } from "./matmul.ts";
+import {
+  biasGradient,
+  leftGradient,
+  type Operand,
+  product,
+  readByBackward,
+  rightGradient,
+} from "./matmul.ts";
 
 /** Zeros around an image, in pixels. */
 export interface Padding2d {
@@ -65,10 +72,10 @@ function spatial(
   return record("conv2d", {
     inputs: bias ? [x, weight, bias] : [x, weight],
     output: convolve(x, weight, bias, geometry),
-    saved: [x, weight],
-    backward: (dy, [x, weight], [needsX, needsWeight, needsBias]) => [
-      needsX ? inputGradient(dy, weight, geometry) : null,
-      needsWeight ? weightGradient(x, dy, geometry) : null,
+    saved: readByBackward(x, weight),
+    backward: (dy, saved, [needsX, needsWeight, needsBias]) => [
+      needsX ? inputGradient(dy, saved[saved.length - 1], geometry) : null,
+      needsWeight ? weightGradient(saved[0], dy, geometry) : null,
       ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
     ],
   });
@@ -87,22 +94,28 @@ function pointwise(
   { batch, image: [height, width], cin, cout }: Geometry,
 ): Tensor {
   const extents = { batch: 1, m: batch * height * width, n: cout, k: cin };
-  const pixels = (tensor: Tensor): Operand => ({
-    storage: tensor.storage,
-    transposed: false,
-    shared: false,
-  });
+  const shapes = [x.shape, weight.shape];
   const output = [batch, height, width, cout];
   return record("conv2d", {
     inputs: bias ? [x, weight, bias] : [x, weight],
-    output: product(x.gpu, pixels(x), pixels(weight), { ...extents, output, bias }),
-    saved: [x, weight],
-    backward: (dy, [x, weight], [needsX, needsWeight, needsBias]) => [
-      needsX ? leftGradient(dy, pixels(x), pixels(weight), extents, x.shape) : null,
-      needsWeight ? rightGradient(dy, pixels(x), pixels(weight), extents, weight.shape) : null,
-      ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
-    ],
+    output: product(x.gpu, matrix(x), matrix(weight), { ...extents, output, bias }),
+    saved: readByBackward(x, weight),
+    backward: (dy, saved, [needsX, needsWeight, needsBias]) => {
+      const plain = { transposed: false, shared: false };
+      return [
+        needsX
+          ? leftGradient(dy, plain, matrix(saved[saved.length - 1]), extents, shapes[0])
+          : null,
+        needsWeight ? rightGradient(dy, matrix(saved[0]), plain, extents, shapes[1]) : null,
+        ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
+      ];
+    },
   });
+}
+
+/** An image as a matrix of pixels by channels, or a 1×1 weight as one of Cin by Cout. */
+function matrix({ storage }: Tensor): Operand {
+  return { storage, transposed: false, shared: false };
 }
 
 function check(

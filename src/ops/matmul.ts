@@ -51,6 +51,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   const extents = check(a, b, options);
   const left = { transposed: transposeA, shared: false };
   const right = { transposed: transposeB, shared: b.rank === 2 };
+  const shapes = [a.shape, b.shape];
   const y = product(
     a.gpu,
     { ...left, storage: a.storage },
@@ -60,17 +61,24 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   return record("matmul", {
     inputs: bias ? [a, b, bias] : [a, b],
     output: y,
-    saved: [a, b],
-    backward: (dy, [a, b], [needsA, needsB, needsBias]) => {
-      const x = { ...left, storage: a.storage };
-      const w = { ...right, storage: b.storage };
+    saved: readByBackward(a, b),
+    backward: (dy, saved, [needsA, needsB, needsBias]) => {
+      const [x, w] = [saved[0], saved[saved.length - 1]].map((tensor) => tensor?.storage);
       return [
-        needsA ? leftGradient(dy, x, w, extents, a.shape) : null,
-        needsB ? rightGradient(dy, x, w, extents, b.shape) : null,
+        needsA ? leftGradient(dy, left, { ...right, storage: w }, extents, shapes[0]) : null,
+        needsB ? rightGradient(dy, { ...left, storage: x }, right, extents, shapes[1]) : null,
         ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
       ];
     },
   });
+}
+
+/**
+ * What the gradients of a product of `a` and `b` read: each operand only where the other wants one.
+ * Where both are kept `a` is first and `b` last.
+ */
+export function readByBackward(a: Tensor, b: Tensor): Tensor[] {
+  return [...(b.requiresGrad ? [a] : []), ...(a.requiresGrad ? [b] : [])];
 }
 
 /** One side of a {@link product}. */

@@ -1,4 +1,4 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { conv2d, type Conv2dOptions } from "../../src/ops/conv2d.ts";
 import { type Tile, withTile } from "../../src/ops/tile.ts";
@@ -123,6 +123,18 @@ gpuTest("conv2d leaves no bytes behind", async (gpu) => {
       const y = conv2d(x, weight, bias, { padding: (kernel - 1) / 2 });
       gradients(y, [x, weight, bias], { seed: full(gpu, y.shape, 1) });
     });
+  }
+});
+
+gpuTest("conv2d holds an image only for the weight's gradient", (gpu) => {
+  using _scope = gpu.scope();
+  for (const kernel of [1, 3]) {
+    const x = full(gpu, [1, 5, 5, 3], 1).requireGrad();
+    const weight = full(gpu, [kernel, kernel, 3, 5], 1);
+    const frozen = conv2d(x, weight);
+    assertEquals(frozen.node!.saved.map(({ shape }) => shape), [weight.shape]);
+    const both = conv2d(x, weight.requireGrad());
+    assertEquals(both.node!.saved.map(({ shape }) => shape), [x.shape, weight.shape]);
   }
 });
 

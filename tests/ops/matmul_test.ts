@@ -127,6 +127,15 @@ gpuTest("matmul leaves no bytes behind", async (gpu) => {
   a.dispose();
 });
 
+gpuTest("matmul holds an operand only for the other one's gradient", (gpu) => {
+  using _scope = gpu.scope();
+  const a = full(gpu, [7, 3], 1).requireGrad();
+  const b = full(gpu, [3, 5], 1);
+  const bias = full(gpu, [5], 1).requireGrad();
+  const y = matmul(a, b, { bias });
+  assertEquals(y.node!.saved.map(({ shape }) => shape), [[3, 5]]);
+});
+
 gpuTest("matmul refuses what does not fit", (gpu) => {
   using _scope = gpu.scope();
   const a = zeros(gpu, [2, 3, 4]);
