@@ -14,18 +14,19 @@ import {
   argmax,
   bicubic,
   gather,
-  matmul,
   mean,
-  reshape,
-  softmax,
   square,
   stopGradient,
   sub,
 } from "../ops/mod.ts";
 import { ShapeError, shapeText, type Tensor, zeros } from "../tensor/mod.ts";
+import type { CodebookViews } from "./assignment.ts";
+import { assignComposed, logits } from "./composed.ts";
 import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
-import { entropyLoss } from "./entropy_loss.ts";
 import { type Grid, gridsFor } from "./grids.ts";
+import { pathFor } from "./path.ts";
+import { assignStreamed } from "./streaming/assign.ts";
+import { search } from "./streaming/search.ts";
 
 /** What the quantizer gives while it is trained. */
 export interface Quantized {
@@ -37,14 +38,6 @@ export interface Quantized {
   readonly entropyLoss: Tensor;
   /** The chosen codes of each scale, u32 [B, h, w]. */
   readonly indices: readonly Tensor[];
-}
-
-/** Keys and values of the codebook: computed once, used by every scale. */
-interface CodebookViews {
-  /** K = norm_k(W_k C), [V, d]. */
-  readonly keys: Tensor;
-  /** V = W_v C, [V, c]. */
-  readonly values: Tensor;
 }
 
 /** One scale's result while training. */
@@ -149,7 +142,7 @@ export class CodaQuantizer implements Disposable {
     let residual = stopGradient(f);
     for (const grid of this.gridsFor(height, width)) {
       using step = f.gpu.scope();
-      const index = argmax(this.#logits(area(residual, grid), views));
+      const index = this.#codes(area(residual, grid), views);
       const h = bicubic(gather(views.values, index), { height, width });
       indices.push(scope.keep(step.keep(index)));
       residual = step.keep(sub(residual, h));
@@ -184,29 +177,27 @@ export class CodaQuantizer implements Disposable {
     };
   }
 
-  /** l = Q Kᵀ / √d, [..., V]. */
-  #logits(r: Tensor, { keys }: CodebookViews): Tensor {
-    const query = affine(
-      this.#normQ(this.#toQ.forward(r)),
-      1 / Math.sqrt(this.config.attentionDim),
-      0,
-    );
-    return matmul(query, keys, { transposeB: true });
+  /** Q / √d, so that its products with keys are the logits. */
+  #query(r: Tensor): Tensor {
+    return affine(this.#normQ(this.#toQ.forward(r)), 1 / Math.sqrt(this.config.attentionDim), 0);
+  }
+
+  /** The codes of tokens. */
+  #codes(r: Tensor, views: CodebookViews): Tensor {
+    const query = this.#query(r);
+    return pathFor(this.config) === "streamed"
+      ? search(query, views.keys).index
+      : argmax(logits(query, views));
   }
 
   #quantize(r: Tensor, views: CodebookViews): Scale {
-    const logits = this.#logits(r, views);
-    const index = argmax(logits);
-    const hard = gather(views.values, index);
-    // The straight-through one-hot times V: in value the chosen rows, in gradient the softmax's.
-    const soft = matmul(softmax(logits), stopGradient(views.values));
-    const zHat = add(hard, sub(soft, stopGradient(soft)));
+    const assign = pathFor(this.config) === "streamed" ? assignStreamed : assignComposed;
+    const { index, hard, zHat, entropyLoss } = assign(this.#query(r), views);
     const vqLoss = add(
       add(meanSquare(zHat, r), meanSquare(stopGradient(hard), r)),
       affine(meanSquare(hard, stopGradient(r)), this.config.beta, 0),
     );
-    const tokens = reshape(logits, [index.size, this.config.codebookSize]);
-    return { zHat, vqLoss, entropyLoss: entropyLoss(tokens), index };
+    return { zHat, vqLoss, entropyLoss, index };
   }
 
   #check(f: Tensor): void {

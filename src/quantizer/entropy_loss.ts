@@ -1,6 +1,12 @@
 import { affine, exp, log, logSoftmax, mean, mul, sub, sum } from "../ops/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
 
+/** τ, the temperature at which the entropies are taken. */
+export const TEMPERATURE = 0.01;
+
+/** ε, added to p̄ under the logarithm. */
+export const EPSILON = 1e-5;
+
 /**
  * The entropy loss of one scale (SPEC section 3): how unsure each token is, less how evenly the tokens
  * together use the codebook. With P = softmax(l/τ) it is
@@ -11,7 +17,10 @@ import type { Tensor } from "../tensor/mod.ts";
  */
 export function entropyLoss(
   logits: Tensor,
-  { temperature = 0.01, epsilon = 1e-5 }: { temperature?: number; epsilon?: number } = {},
+  { temperature = TEMPERATURE, epsilon = EPSILON }: {
+    temperature?: number;
+    epsilon?: number;
+  } = {},
 ): Tensor {
   using scope = logits.gpu.scope();
   const logP = logSoftmax(affine(logits, 1 / temperature, 0));

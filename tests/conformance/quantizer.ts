@@ -1,5 +1,7 @@
 import { assert } from "@std/assert";
+import type { Gpu } from "../../src/gpu/mod.ts";
 import { CodaQuantizer, quantizerConfigFromJson } from "../../src/quantizer/mod.ts";
+import { withPath } from "../../src/quantizer/path.ts";
 import { add, affine, mul, sum } from "../../src/ops/mod.ts";
 import { gradients, type Tensor } from "../../src/tensor/mod.ts";
 import { weightsOf } from "../../src/nn/mod.ts";
@@ -36,19 +38,26 @@ export function quantizer(goldens: string): void {
   const names = [...Deno.readDirSync(goldens)].map(({ name }) => name)
     .filter((name) => /^quantizer_.*\.json$/.test(name)).map((name) => name.slice(0, -5)).sort();
   for (const name of names) {
-    gpuTest(`${name}: codes, latent, losses and gradients equal the official ones`, async (gpu) => {
-      using golden = await Golden.open<QuantizerJson>(goldens, name);
-      const config = quantizerConfigFromJson(golden.json, name);
-      using model = await CodaQuantizer.load(gpu, config, golden.file);
-      using input = await golden.image(gpu, "input");
-      if (!await codesAgree(golden, model, input)) return; // a near tie parts what follows it
-      await compareForward(golden, model, input);
-      for (const objective of Object.keys(OBJECTIVES)) {
-        if (golden.file.names.some((tensor) => tensor.startsWith(`grad_${objective}.`))) {
-          await compareGradients(golden, model, input, objective);
-        }
-      }
-    });
+    for (const path of ["composed", "streamed"] as const) {
+      gpuTest(
+        `${name}, ${path}: codes, latent, losses and gradients equal the official ones`,
+        async (gpu) => await withPath(path, () => compare(gpu, goldens, name)),
+      );
+    }
+  }
+}
+
+async function compare(gpu: Gpu, goldens: string, name: string): Promise<void> {
+  using golden = await Golden.open<QuantizerJson>(goldens, name);
+  const config = quantizerConfigFromJson(golden.json, name);
+  using model = await CodaQuantizer.load(gpu, config, golden.file);
+  using input = await golden.image(gpu, "input");
+  if (!await codesAgree(golden, model, input)) return; // a near tie parts what follows it
+  await compareForward(golden, model, input);
+  for (const objective of Object.keys(OBJECTIVES)) {
+    if (golden.file.names.some((tensor) => tensor.startsWith(`grad_${objective}.`))) {
+      await compareGradients(golden, model, input, objective);
+    }
   }
 }
 

@@ -32,7 +32,7 @@ gpuTest("an image's codes are the same alone and anywhere in a batch", async (gp
   using scope = gpu.scope();
   const images = [2, 3, 4].map((seed) => normal(gpu, [1, 7, 5, 4], new Random(seed)));
   const batch = scope.keep(concat(images, 0));
-  const alone = [];
+  const alone: number[][][] = [];
   for (const image of images) alone.push(await codes(quantizer, image));
   const together = await codes(quantizer, batch);
   together.forEach((scale, s) => {

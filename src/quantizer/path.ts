@@ -1,0 +1,30 @@
+import type { QuantizerConfig } from "./config.ts";
+
+/**
+ * How tokens are assigned to codes: `composed` makes the whole matrix of logits, `streamed` computes it
+ * piece by piece, again in every pass.
+ */
+export type Path = "composed" | "streamed";
+
+let forced: Path | undefined;
+
+/** The least codebook for which streaming is worth compiling its kernels. */
+const LARGE = 4096;
+
+/** The path for a codebook: streamed where it is large and the kernels have registers for its channels. */
+export function pathFor({ codebookSize, channels, attentionDim }: QuantizerConfig): Path {
+  const fits = channels % 4 === 0 && channels <= 16 && attentionDim % 4 === 0 && attentionDim <= 32;
+  if (!fits) return "composed";
+  return forced ?? (codebookSize >= LARGE ? "streamed" : "composed");
+}
+
+/** Runs `work` on one path, so that tests and benches reach both. */
+export async function withPath<T>(path: Path, work: () => T | Promise<T>): Promise<T> {
+  const before = forced;
+  forced = path;
+  try {
+    return await work();
+  } finally {
+    forced = before;
+  }
+}

@@ -1,0 +1,203 @@
+import type { Gpu } from "../../gpu/mod.ts";
+import { add, gather, mean, sum } from "../../ops/mod.ts";
+import { sumRows } from "../../ops/sum_rows.ts";
+import {
+  type Cotangents,
+  empty,
+  noGrad,
+  recordParts,
+  type Shape,
+  share,
+  sizeOf,
+  type Tensor,
+} from "../../tensor/mod.ts";
+import type { Assignment, CodebookViews } from "../assignment.ts";
+import { EPSILON, TEMPERATURE } from "../entropy_loss.ts";
+import { cutOf, type Pass, runFinish, runPass, type Work } from "./plan.ts";
+import { search } from "./search.ts";
+
+/** What a pass reads besides the rows, by the names in the kernel. */
+type Bound = Record<string, Tensor>;
+
+/**
+ * The same as `assignComposed` without a tensor of tokens × codes: every pass over the codebook computes
+ * the logits again (as Dao et al. 2022 do for attention), forward and backward, so that memory is of
+ * the order of tokens + V. Codes and ẑ are the same to the bit.
+ *
+ * @param query [..., d], scaled already; d a multiple of 4, at most 32.
+ * @param views keys [V, d] and values [V, c]; c a multiple of 4, at most 16.
+ */
+export function assignStreamed(query: Tensor, { keys, values }: CodebookViews): Assignment {
+  const { gpu } = query;
+  using scope = gpu.scope();
+  const { index, largest } = search(query, keys);
+  const hard = gather(values, index);
+  const { statistics, soft, entropies } = tokenStatistics(query, keys, values, largest);
+  const { weights, terms } = codeWeights(query, keys, statistics);
+  const entropyLoss = noGrad(() => add(mean(entropies), sum(terms)));
+  const zHat = share(hard);
+  gpu.track(zHat);
+  recordParts("assignStreamed", {
+    inputs: [hard, query, keys],
+    outputs: [zHat, entropyLoss],
+    saved: [query, keys, values, largest, statistics, soft, weights],
+    backward: (cotangents, saved, [, needsQuery, needsKeys]) => [
+      cotangents[0] ?? null,
+      ...gradientsOf(cotangents, saved, needsQuery, needsKeys),
+    ],
+  });
+  for (const tensor of [index, hard, zHat, entropyLoss]) scope.keep(tensor);
+  return { index, hard, zHat, entropyLoss };
+}
+
+/** Of each token: numbers about its two softmaxes, the unnormalised Σ e·v, and its entropy at τ. */
+function tokenStatistics(query: Tensor, keys: Tensor, values: Tensor, largest: Tensor) {
+  const { gpu } = query;
+  const work = tokensHeld(query, keys, values);
+  const [sums, soft] = pass(gpu, "token_sums", work, {
+    held: query,
+    streamed: keys,
+    streamed_values: values,
+    largest,
+  }, { sums: [work.held, 4], rows_out: [work.held, work.valueChannels] });
+  const statistics = empty(gpu, [work.held, 4]);
+  const entropies = empty(gpu, [work.held]);
+  runFinish(gpu, "token_statistics", {
+    maxima: largest.storage,
+    sums: sums.storage,
+    statistics: statistics.storage,
+    entropies: entropies.storage,
+  }, { count: work.held });
+  return { statistics, soft, entropies };
+}
+
+/** Of each code: its term in Σ p̄ log(p̄ + ε), and that term's derivative. */
+function codeWeights(query: Tensor, keys: Tensor, statistics: Tensor) {
+  const { gpu } = query;
+  const work = codesHeld(query, keys);
+  const [shares] = pass(gpu, "code_sums", work, {
+    held: keys,
+    streamed: query,
+    tokens: statistics,
+  }, { found: [work.held] });
+  const weights = empty(gpu, [work.held]);
+  const terms = empty(gpu, [work.held]);
+  runFinish(gpu, "code_weights", {
+    shares: shares.storage,
+    weights: weights.storage,
+    entropies: terms.storage,
+  }, { count: work.held, tokens: work.streamed, epsilon: EPSILON });
+  return { weights, terms };
+}
+
+/** The gradients of queries and keys, from those of ẑ and of the entropy loss. */
+function gradientsOf(
+  [dz, de]: Cotangents,
+  [query, keys, values, largest, statistics, soft, weights]: readonly Tensor[],
+  needsQuery: boolean,
+  needsKeys: boolean,
+): [Tensor | null, Tensor | null] {
+  if (!needsQuery && !needsKeys) return [null, null];
+  const { gpu } = query;
+  const byToken = tokensHeld(query, keys, values);
+  const rows = { held: query, streamed: keys, largest, weights };
+  const weightSums = de
+    ? pass(gpu, "weight_sums", byToken, rows, { found: [byToken.held] })[0]
+    : largest;
+  const constants = { SOFT: Number(dz !== undefined), COLD: Number(de !== undefined) };
+  const scaled = empty(gpu, [byToken.held, byToken.valueChannels]);
+  const numbers = empty(gpu, [byToken.held, 4]);
+  runFinish(gpu, "token_numbers", {
+    known: statistics.storage,
+    weight_sums: weightSums.storage,
+    soft: soft.storage,
+    cotangents: (dz ?? statistics).storage, // what is not wanted is not read
+    upstream: (de ?? statistics).storage,
+    scaled: scaled.storage,
+    numbers: numbers.storage,
+  }, {
+    count: byToken.held,
+    channels: byToken.valueChannels / 4,
+    tokens: byToken.held,
+    sharpness: byToken.sharpness,
+  }, constants);
+  const shared = { tokens: numbers, weights };
+  const dq = needsQuery
+    ? pass(
+      gpu,
+      "query_grad",
+      byToken,
+      {
+        ...shared,
+        held: query,
+        streamed: keys,
+        held_values: scaled,
+        streamed_values: values,
+      },
+      { rows_out: query.shape },
+      constants,
+    )[0]
+    : null;
+  const dk = needsKeys
+    ? pass(
+      gpu,
+      "key_grad",
+      codesHeld(query, keys, values),
+      {
+        ...shared,
+        held: keys,
+        streamed: query,
+        held_values: values,
+        streamed_values: scaled,
+      },
+      { rows_out: keys.shape },
+      constants,
+    )[0]
+    : null;
+  return [dq, dk];
+}
+
+type StreamedWork = Work & { sharpness: number };
+
+/** Tokens in registers, codes streaming by. */
+function tokensHeld(query: Tensor, keys: Tensor, values: Tensor): StreamedWork {
+  const [streamed, channels] = keys.shape;
+  return {
+    held: query.size / channels,
+    streamed,
+    channels,
+    valueChannels: values.shape[1],
+    sharpness: 1 / TEMPERATURE,
+  };
+}
+
+/** Codes in registers, tokens streaming by. */
+function codesHeld(query: Tensor, keys: Tensor, values: Tensor = keys): StreamedWork {
+  const work = tokensHeld(query, keys, values);
+  return { ...work, held: work.streamed, streamed: work.held };
+}
+
+/** Runs a pass and sums what its chunks found, in their order; `outputs` are the shapes without chunks. */
+function pass(
+  gpu: Gpu,
+  name: Pass,
+  work: Work,
+  bound: Bound,
+  outputs: Record<string, Shape>,
+  constants?: Record<string, number>,
+): Tensor[] {
+  using scope = gpu.scope();
+  const cut = cutOf(gpu, name, work);
+  const parts = Object.entries(outputs).map(([name, shape]) =>
+    [name, empty(gpu, cut.chunks === 1 ? shape : [cut.chunks, sizeOf(shape)])] as const
+  );
+  const bind = [...Object.entries(bound), ...parts].map(([name, { storage }]) => [name, storage]);
+  runPass(gpu, name, work, cut, Object.fromEntries(bind), constants);
+  return parts.map(([name, part]) => {
+    const shape = outputs[name];
+    const whole = cut.chunks === 1
+      ? part
+      : sumRows(gpu, part.storage, cut.chunks, sizeOf(shape), shape);
+    return scope.keep(whole);
+  });
+}
