@@ -3,9 +3,12 @@ import { fromArray, noGrad, sizeOf, type Tensor } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
 import { epochRandom, noiseRandom } from "./streams.ts";
 
+/** Host memory that cached latents may take. */
+const MAX_BYTES = 2 ** 30;
+
 /** How a {@link LatentCache} is filled. */
 export interface FillOptions {
-  /** How many crops to encode; rounded up to whole batches. */
+  /** How many crops to encode, as far as 1 GiB holds them; rounded up to whole batches. */
   count: number;
   /** Images in each of the batches. */
   batch: number;
@@ -47,8 +50,10 @@ export class LatentCache {
     const side = imageSize / vae.reduction;
     this.#vae = vae;
     this.#shape = [side, side, vae.config.latentChannels];
-    this.count = Math.ceil(count / batch) * batch;
-    this.#means = new Float32Array(this.count * sizeOf(this.#shape));
+    const size = sizeOf(this.#shape);
+    const most = Math.max(1, Math.floor(MAX_BYTES / (2 * 4 * size)));
+    this.count = Math.ceil(Math.min(count, most) / batch) * batch;
+    this.#means = new Float32Array(this.count * size);
     this.#deviations = new Float32Array(this.#means.length);
   }
 
