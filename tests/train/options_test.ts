@@ -41,6 +41,7 @@ Deno.test("resumedOptions: reports and saves may change, nothing else", () => {
       rank: 4,
       targets: ["conv1"],
       lr: 1,
+      warmupLr: 1,
       seed: 1,
     })
   ) {
