@@ -110,7 +110,8 @@ async function train(
       say(
         `${warmupSteps} steps of the quantizer alone, then ${steps} together with the VAE's LoRA.`,
       ),
-    hooks: { ...display.hooks, signal },
+    hooks: display.hooks,
+    stop: signal,
   });
 }
 

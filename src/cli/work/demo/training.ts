@@ -2,9 +2,10 @@
 import { join } from "@std/path";
 import type { Gpu } from "../../../gpu/mod.ts";
 import { adapt, type AdaptHooks, type AdaptOptions } from "../../../train/mod.ts";
+import { CommandError } from "../../errors.ts";
 
 /** What the demo trains; steps are found out. */
-const OPTIONS: Omit<AdaptOptions, "images" | "steps"> = {
+const OPTIONS = {
   imageSize: 64,
   codebookSize: 512,
   patchSizes: [1, 2, 3, 4, 6, 8],
@@ -14,7 +15,7 @@ const OPTIONS: Omit<AdaptOptions, "images" | "steps"> = {
   rank: 8,
   warmupLr: 0.01, // the quantizer alone bears, and in so few steps needs, twenty times the usual
   saveEvery: 1_000_000, // it is short: saved once, at its end
-};
+} satisfies Partial<AdaptOptions>;
 /** The share of the time for the warm-up: its steps are cheap and do most of the work. */
 const WARMUP_SHARE = 0.7;
 const REPORTS = 12;
@@ -33,8 +34,10 @@ export interface TrainingRequest {
   readonly seed: number;
   /** Told how many steps there will be. */
   readonly onPlan: (warmupSteps: number, steps: number) => void;
-  /** What the run tells, and what stops it. */
+  /** What the run tells. */
   readonly hooks: AdaptHooks;
+  /** Stops it. */
+  readonly stop: AbortSignal;
 }
 
 /** How long each part of a run takes, in seconds. */
@@ -45,44 +48,70 @@ interface Pace {
 }
 
 /**
- * Adapts the embedded VAE for about so many seconds.
+ * Adapts the embedded VAE for about so many seconds, and at most for twice as many.
  *
  * @returns The folder of the tokenizer; undefined where it was stopped.
+ * @throws {CommandError} where the time is too short for a single step.
  */
 export async function trainFor(gpu: Gpu, request: TrainingRequest): Promise<string | undefined> {
-  const start = performance.now();
-  const { images, seed, seconds, count, folder, hooks } = request;
+  const { images, seed, seconds, count, folder, hooks, stop } = request;
+  using deadline = new Deadline(stop, 2 * seconds);
   const options = { ...OPTIONS, images: [images], seed };
-  const pace = await measure(gpu, join(folder, "measure"), options, hooks.signal);
-  if (hooks.signal?.aborted) return undefined;
+  const signal = deadline.signal;
+  const start = performance.now();
+  const pace = await measure(gpu, folder, options, signal);
   const left = seconds - (performance.now() - start) / 1000 - count * pace.crop;
   const warmupSteps = Math.max(10, Math.floor(left * WARMUP_SHARE / pace.warmupStep));
   const steps = Math.max(2, Math.floor(left * (1 - WARMUP_SHARE) / pace.step));
-  request.onPlan(warmupSteps, steps);
+  if (!signal.aborted) request.onPlan(warmupSteps, steps);
   const out = join(folder, "run");
   const logEvery = Math.ceil((warmupSteps + steps) / REPORTS);
-  const { stopped } = await adapt(gpu, out, { ...options, warmupSteps, steps, logEvery }, hooks);
-  return stopped ? undefined : out;
+  const planned = { ...options, warmupSteps, steps, logEvery };
+  const { step } = await adapt(gpu, out, planned, { ...hooks, signal });
+  if (stop.aborted) return undefined;
+  if (step > 0) return out;
+  throw new CommandError(
+    `not one step was done in ${2 * seconds} seconds: give the demo more --seconds`,
+  );
 }
 
-/** Takes a few steps of each kind. The first of a kind builds pipelines and is not counted. */
+/** Times short runs of each phase from end to end, after one that builds the pipelines. */
 async function measure(
   gpu: Gpu,
-  out: string,
+  folder: string,
   options: Omit<AdaptOptions, "steps">,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Pace> {
-  const steps: number[] = [];
-  const crops: { time: number; done: number }[] = [];
-  await adapt(gpu, out, { ...options, warmupSteps: 3, steps: 2, logEvery: 1 }, {
-    signal,
-    onEncode: (done) => crops.push({ time: performance.now(), done }),
-    onProgress: () => steps.push(performance.now()),
-  });
-  const [first, last] = [crops[0], crops[crops.length - 1]];
-  return {
-    crop: (last?.time - first?.time) / (last?.done - first?.done) / 1000,
-    warmupStep: (steps[2] - steps[0]) / 2000,
-    step: (steps[4] - steps[3]) / 1000,
+  const time = async (warmupSteps: number, steps: number) => {
+    let [first, last, crops] = [performance.now(), performance.now(), 0];
+    const onEncode = (done: number) => {
+      if (crops === 0) first = performance.now();
+      last = performance.now();
+      crops = done;
+    };
+    const out = join(folder, `measure-${warmupSteps}-${steps}`);
+    await adapt(gpu, out, { ...options, warmupSteps, steps }, { signal, onEncode });
+    const crop = (last - first) / Math.max(1, crops - OPTIONS.batch) / 1000;
+    return { crop, seconds: (performance.now() - last) / 1000 };
   };
+  await time(1, 1);
+  const warmup = await time(5, 0);
+  const joint = await time(0, 2);
+  return { crop: warmup.crop, warmupStep: warmup.seconds / 5, step: joint.seconds / 2 };
+}
+
+/** A signal that is aborted by another one or after a time. */
+class Deadline implements Disposable {
+  readonly signal: AbortSignal;
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(stop: AbortSignal, seconds: number) {
+    const late = new AbortController();
+    this.signal = AbortSignal.any([stop, late.signal]);
+    this.#timer = setTimeout(() => late.abort(), seconds * 1000);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
 }
