@@ -1,4 +1,9 @@
-import { loadTokenizer, type TokenizerFiles } from "./checkpoint/mod.ts";
+import {
+  type FloatDtype,
+  loadTokenizer,
+  saveTokenizer,
+  type TokenizerFiles,
+} from "./checkpoint/mod.ts";
 import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
 import { Gpu } from "./gpu/mod.ts";
 import { type CodaQuantizer, type Grid, gridsFor } from "./quantizer/mod.ts";
@@ -147,6 +152,15 @@ export class Tokenizer implements Disposable {
     const padded = this.#paddedSize({ width, height });
     const values = await this.#recordReconstruct(image, padded);
     return crop(floatToImage(values, padded.width, padded.height), 0, 0, image.height, image.width);
+  }
+
+  /**
+   * Writes the tokenizer to a folder that {@link Tokenizer.load} reads.
+   *
+   * @throws {WriteError} where the folder cannot be written.
+   */
+  async save(folder: string, options: { dtype?: FloatDtype } = {}): Promise<void> {
+    await saveTokenizer(this, folder, options);
   }
 
   /** Frees the weights, and the device where the tokenizer made it. */

@@ -6,24 +6,24 @@ export class GpuError extends Error {
 
 /** No WebGPU adapter could be had, or WebGPU itself is missing. `coda doctor` says what to do. */
 export class NoAdapterError extends GpuError {
-  /** @inheritdoc */
+  /** The class's own name. */
   override name: string = "NoAdapterError";
 }
 
 /** A kernel did not compile, was bound wrongly, or failed validation; the message names it. */
 export class KernelError extends GpuError {
-  /** @inheritdoc */
+  /** The class's own name. */
   override name: string = "KernelError";
 }
 
 /** The GPU, or the limit of one of its buffers, is too small for what was asked. */
 export class OutOfMemoryError extends GpuError {
-  /** @inheritdoc */
+  /** The class's own name. */
   override name: string = "OutOfMemoryError";
 }
 
 /** The device is gone: the driver reset it, or it was destroyed. */
 export class DeviceLostError extends GpuError {
-  /** @inheritdoc */
+  /** The class's own name. */
   override name: string = "DeviceLostError";
 }

@@ -12,6 +12,7 @@ export {
 export * from "./errors.ts";
 export { type Dispatch, Gpu, type GpuOptions } from "./gpu.ts";
 export { type Binding, defineKernel, gridFor, type Kernel, type ParamField } from "./kernel.ts";
-export type { MemoryUse, Storage } from "./pool.ts";
+export type { KernelName } from "../../kernels/mod.ts";
+export type { MemoryUse, PooledBuffer, Storage } from "./pool.ts";
 export type { ProfileRow } from "./profiler.ts";
 export type { Owned, Scope } from "./scope.ts";

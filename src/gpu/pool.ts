@@ -12,8 +12,11 @@ export interface MemoryUse {
 
 /** A GPU buffer with a number of its own, by which bind groups are cached. */
 export interface PooledBuffer {
+  /** A number that no other buffer of the device has or will have. */
   readonly id: number;
+  /** The buffer. */
   readonly buffer: GPUBuffer;
+  /** Its bytes. */
   readonly size: number;
 }
 

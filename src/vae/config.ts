@@ -41,8 +41,6 @@ export interface ShapeSource {
   info(name: string): { readonly shape: readonly number[] };
 }
 
-type Json = Readonly<Record<string, unknown>>;
-
 /**
  * The configuration that a `config.json` with diffusers' field names gives, completed from the
  * weights where the field is missing: `block_out_channels`, `layers_per_block`, `latent_channels`,
@@ -51,7 +49,10 @@ type Json = Readonly<Record<string, unknown>>;
  *
  * @throws {TypeError} where a field has the wrong kind, or neither file says it.
  */
-export function vaeConfig(json: Json, weights: ShapeSource): VaeConfig {
+export function vaeConfig(
+  json: Readonly<Record<string, unknown>>,
+  weights: ShapeSource,
+): VaeConfig {
   const inferred = inferVaeConfig(weights);
   const field = reader(json, weights.file);
   return {
@@ -130,7 +131,7 @@ export function inferVaeConfig(weights: ShapeSource): VaeConfig {
   };
 }
 
-function reader(json: Json, file: string) {
+function reader(json: Readonly<Record<string, unknown>>, file: string) {
   const take = <T>(
     name: string,
     expected: string,

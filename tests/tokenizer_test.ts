@@ -1,0 +1,163 @@
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { CheckpointError, saveTokenizer } from "../src/checkpoint/mod.ts";
+import type { Image } from "../src/data/mod.ts";
+import type { Gpu } from "../src/gpu/mod.ts";
+import { fuseLora } from "../src/nn/mod.ts";
+import { Tokenizer } from "../src/tokenizer.ts";
+import { decodeTokens, encodeTokens, TokenFileError } from "../src/tokens/mod.ts";
+import { Random } from "../src/tensor/mod.ts";
+import { flat, gpuTest } from "./support/gpu.ts";
+import { tinyModel } from "./train/tiny.ts";
+
+function makeImage(seed: number, width: number, height: number): Image {
+  const random = new Random(seed);
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height * 3 }, () => random.integer(256)),
+  };
+}
+
+/** Runs `work` with the folder of a tiny tokenizer (reduction 2, V = 16) and the tokenizer itself. */
+async function withTokenizer(
+  gpu: Gpu,
+  work: (tokenizer: Tokenizer, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    await flat(gpu, async () => {
+      using model = tinyModel(gpu);
+      fuseLora(model.vae.convs);
+      await saveTokenizer(model, folder);
+      using tokenizer = await Tokenizer.load(folder, { gpu });
+      await work(tokenizer, folder);
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+gpuTest(
+  "any size and aspect ratio comes back in its size, whole or from a prefix of the scales",
+  async (gpu) => {
+    await withTokenizer(gpu, async (tokenizer) => {
+      for (const [width, height] of [[8, 8], [2, 2], [7, 5], [31, 3]]) {
+        const image = makeImage(1, width, height);
+        const tokens = await tokenizer.encode(image);
+        const even = { width: width + width % 2, height: height + height % 2 };
+        assertEquals(tokens.grids.at(-1), { height: even.height / 2, width: even.width / 2 });
+        assertEquals(tokens.decoded, width % 2 || height % 2 ? even : undefined);
+        tokens.indices.forEach((scale, i) =>
+          assertEquals(scale.length, tokens.grids[i].height * tokens.grids[i].width)
+        );
+        for (const scales of [1, tokens.grids.length]) {
+          const decoded = await tokenizer.decode(tokens, { scales });
+          assertEquals([decoded.width, decoded.height, decoded.data.length], [
+            width,
+            height,
+            width * height * 3,
+          ]);
+        }
+        const prefix = {
+          ...tokens,
+          grids: tokens.grids.slice(0, 2),
+          indices: tokens.indices.slice(0, 2),
+        };
+        assertEquals(await tokenizer.decode(prefix), await tokenizer.decode(tokens, { scales: 2 }));
+      }
+    });
+  },
+);
+
+gpuTest(
+  "the same image gives the same tokens alone, in a batch of 3 and in a new process",
+  async (gpu) => {
+    await withTokenizer(gpu, async (tokenizer, folder) => {
+      const images = [1, 2, 3].map((seed) => makeImage(seed, 14, 10));
+      const alone = [];
+      for (const image of images) alone.push(await tokenizer.encode(image));
+      assertEquals(await tokenizer.encodeBatch(images), alone);
+      assertNotEquals(alone[0].indices, alone[1].indices);
+      const program = fromFileUrl(new URL("support/encode_once.ts", import.meta.url));
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", program, folder],
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(
+        new TextEncoder().encode(JSON.stringify({ ...images[0], data: [...images[0].data] })),
+      );
+      await writer.close();
+      const { stdout } = await child.output();
+      assertEquals(decodeTokens(stdout), decodeTokens(encodeTokens(alone[0])));
+    });
+  },
+);
+
+gpuTest("concurrent calls do not disturb one another", async (gpu) => {
+  await withTokenizer(gpu, async (tokenizer) => {
+    const images = [makeImage(1, 8, 8), makeImage(2, 12, 6), makeImage(3, 8, 8)];
+    const inTurn = [];
+    for (const image of images) inTurn.push(await tokenizer.encode(image));
+    assertEquals(await Promise.all(images.map((image) => tokenizer.encode(image))), inTurn);
+  });
+});
+
+gpuTest("a saved tokenizer is the same model; in half precision it is another", async (gpu) => {
+  await withTokenizer(gpu, async (tokenizer, folder) => {
+    const image = makeImage(4, 8, 8);
+    await tokenizer.save(`${folder}/copy`);
+    await tokenizer.save(`${folder}/half`, { dtype: "f16" });
+    using copy = await Tokenizer.load(`${folder}/copy`, { gpu });
+    using half = await Tokenizer.load(`${folder}/half`, { gpu });
+    assertEquals(copy.modelId, tokenizer.modelId);
+    assertEquals(await copy.encode(image), await tokenizer.encode(image));
+    assertNotEquals(half.modelId, tokenizer.modelId);
+    const tokens = await half.encode(image);
+    await assertRejects(() => tokenizer.decode(tokens), TokenFileError, "was made by model");
+  });
+});
+
+gpuTest("images and tokens that do not fit are refused with what to do", async (gpu) => {
+  await withTokenizer(gpu, async (tokenizer) => {
+    await assertRejects(
+      () => tokenizer.encode(makeImage(1, 1, 9)),
+      RangeError,
+      "1×9 is smaller than one token",
+    );
+    const wide = { width: 200_000, height: 60_000, data: new Uint8Array(0) };
+    await assertRejects(() => tokenizer.encode(wide), RangeError, "too large for this adapter");
+    const mixed = [makeImage(1, 8, 8), makeImage(1, 8, 6)];
+    await assertRejects(
+      () => tokenizer.encodeBatch(mixed),
+      RangeError,
+      "images of one batch have one size",
+    );
+    await assertRejects(() => tokenizer.encodeBatch([]), RangeError, "no image");
+    const tokens = await tokenizer.encode(makeImage(1, 8, 8));
+    await assertRejects(
+      () => tokenizer.decode(tokens, { scales: 4 }),
+      RangeError,
+      "4 scales of tokens that hold 1 to 3",
+    );
+    await assertRejects(() => tokenizer.decode(tokens, { scales: 0 }), RangeError, "0 scales");
+    const stretched = { ...tokens, width: 16 };
+    await assertRejects(() => tokenizer.decode(stretched), RangeError, "not those of a 16×8 image");
+  });
+});
+
+gpuTest("a folder that holds no tokenizer is named with what is missing", async (gpu) => {
+  await assertRejects(
+    () => Tokenizer.load("no/such", { gpu }),
+    CheckpointError,
+    "no/such/config.json: there is no such file",
+  );
+  const vae = fromFileUrl(new URL("../models/tiny-kl-f8", import.meta.url));
+  await assertRejects(
+    () => Tokenizer.load(vae, { gpu }),
+    CheckpointError,
+    '"quantizer" is missing',
+  );
+});
