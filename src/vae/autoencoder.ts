@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
+import { type Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
 import { add, affine, clamp, exp, mul, slice } from "../ops/mod.ts";
 import { normal, type Random, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import type { BlockContext } from "./blocks.ts";

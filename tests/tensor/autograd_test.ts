@@ -7,7 +7,7 @@ import {
   noGrad,
   record,
   ShapeError,
-  Tensor,
+  type Tensor,
 } from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
