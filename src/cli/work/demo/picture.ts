@@ -61,7 +61,7 @@ class Canvas implements Image {
   /** What does not fit on the paper is cut off. */
   text(text: string, left: number, top: number): void {
     const room = this.width - left;
-    if (textWidth(text) * TEXT_SCALE > room) text = text.slice(0, Math.floor(room / 12));
+    while (textWidth(text) * TEXT_SCALE > room) text = text.slice(0, -1);
     for (const { x, y } of textPixels(text)) {
       for (let i = 0; i < TEXT_SCALE; i++) {
         const at = (top + y * TEXT_SCALE + i) * this.width + left + x * TEXT_SCALE;
