@@ -91,7 +91,8 @@ export class Tokenizer implements Disposable {
   /** The most pixels that an image may have on this adapter, alone in its batch. */
   get maxPixels(): number {
     const limit = this.gpu.adapter.limits.maxStorageBufferBindingSize;
-    return Math.floor(limit / (this.vae.config.channels[0] * BYTES_PER_FLOAT));
+    const widest = Math.max(...this.vae.config.channels.slice(0, 2)); // both work at full resolution
+    return Math.floor(limit / (widest * BYTES_PER_FLOAT));
   }
 
   /**
