@@ -3142,17 +3142,14 @@ fn held_quad(at: vec4u, quad: u32) -> mat4x4f {
   return transpose(mat4x4f(held[at.x + quad], held[at.y + quad], held[at.z + quad], held[at.w + quad]));
 }
 
+// Rows enter and leave through m0, one quad after another: a loop of few loads compiles much faster on
+// a CPU adapter than as many loads one by one.
 fn load_rows(first: u32) -> Rows {
   let at = four_places(first, QUADS);
   var r = Rows();
-  r.m0 = held_quad(at, 0u);
-  if (QUADS > 1u) { r.m1 = held_quad(at, 1u); }
-  if (QUADS > 2u) { r.m2 = held_quad(at, 2u); }
-  if (QUADS > 3u) { r.m3 = held_quad(at, 3u); }
-  if (QUADS > 4u) { r.m4 = held_quad(at, 4u); }
-  if (QUADS > 5u) { r.m5 = held_quad(at, 5u); }
-  if (QUADS > 6u) { r.m6 = held_quad(at, 6u); }
-  if (QUADS > 7u) { r.m7 = held_quad(at, 7u); }
+  for (var quad = QUADS; quad > 0u; quad--) {
+    r = Rows(held_quad(at, quad - 1u), r.m0, r.m1, r.m2, r.m3, r.m4, r.m5, r.m6);
+  }
   return r;
 }
 
@@ -3182,10 +3179,9 @@ fn value_quad(at: vec4u, quad: u32) -> mat4x4f {
 fn load_held_values(first: u32) -> Values {
   let at = four_places(first, VALUE_QUADS);
   var r = Values();
-  r.m0 = value_quad(at, 0u);
-  if (VALUE_QUADS > 1u) { r.m1 = value_quad(at, 1u); }
-  if (VALUE_QUADS > 2u) { r.m2 = value_quad(at, 2u); }
-  if (VALUE_QUADS > 3u) { r.m3 = value_quad(at, 3u); }
+  for (var quad = VALUE_QUADS; quad > 0u; quad--) {
+    r = Values(value_quad(at, quad - 1u), r.m0, r.m1, r.m2);
+  }
   return r;
 }
 
@@ -3266,22 +3262,20 @@ fn store_quad(p: Part, first: u32, width: u32, quad: u32, m: mat4x4f) {
   if (first + 3u < params.held) { rows_out[at + 3u * width] = rows[3]; }
 }
 
-fn store_rows(p: Part, first: u32, r: Rows) {
-  store_quad(p, first, QUADS, 0u, r.m0);
-  if (QUADS > 1u) { store_quad(p, first, QUADS, 1u, r.m1); }
-  if (QUADS > 2u) { store_quad(p, first, QUADS, 2u, r.m2); }
-  if (QUADS > 3u) { store_quad(p, first, QUADS, 3u, r.m3); }
-  if (QUADS > 4u) { store_quad(p, first, QUADS, 4u, r.m4); }
-  if (QUADS > 5u) { store_quad(p, first, QUADS, 5u, r.m5); }
-  if (QUADS > 6u) { store_quad(p, first, QUADS, 6u, r.m6); }
-  if (QUADS > 7u) { store_quad(p, first, QUADS, 7u, r.m7); }
+fn store_rows(p: Part, first: u32, rows: Rows) {
+  var r = rows;
+  for (var quad = 0u; quad < QUADS; quad++) {
+    store_quad(p, first, QUADS, quad, r.m0);
+    r = Rows(r.m1, r.m2, r.m3, r.m4, r.m5, r.m6, r.m7, r.m7);
+  }
 }
 
-fn store_values(p: Part, first: u32, r: Values) {
-  store_quad(p, first, VALUE_QUADS, 0u, r.m0);
-  if (VALUE_QUADS > 1u) { store_quad(p, first, VALUE_QUADS, 1u, r.m1); }
-  if (VALUE_QUADS > 2u) { store_quad(p, first, VALUE_QUADS, 2u, r.m2); }
-  if (VALUE_QUADS > 3u) { store_quad(p, first, VALUE_QUADS, 3u, r.m3); }
+fn store_values(p: Part, first: u32, values: Values) {
+  var r = values;
+  for (var quad = 0u; quad < VALUE_QUADS; quad++) {
+    store_quad(p, first, VALUE_QUADS, quad, r.m0);
+    r = Values(r.m1, r.m2, r.m3, r.m3);
+  }
 }
 
 fn store_found(p: Part, first: u32, v: vec4f) {

@@ -24,7 +24,7 @@ import type { CodebookViews } from "./assignment.ts";
 import { assignComposed, logits } from "./composed.ts";
 import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
-import { pathFor } from "./path.ts";
+import { canSearch, pathFor } from "./path.ts";
 import { assignStreamed } from "./streaming/assign.ts";
 import { search } from "./streaming/search.ts";
 
@@ -38,6 +38,14 @@ export interface Quantized {
   readonly entropyLoss: Tensor;
   /** The chosen codes of each scale, u32 [B, h, w]. */
   readonly indices: readonly Tensor[];
+}
+
+/** The codes of one scale. */
+export interface EncodedScale {
+  /** The chosen codes, u32 [B, h, w]. */
+  readonly index: Tensor;
+  /** By how much each one's logit exceeds the second largest, [B, h, w]. */
+  readonly margin: Tensor;
 }
 
 /** One scale's result while training. */
@@ -134,20 +142,30 @@ export class CodaQuantizer implements Disposable {
 
   /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
   encode(f: Tensor): Tensor[] {
-    this.#check(f);
-    using scope = f.gpu.scope();
-    const views = this.#views();
-    const [, height, width] = f.shape;
-    const indices: Tensor[] = [];
-    let residual = stopGradient(f);
-    for (const grid of this.gridsFor(height, width)) {
-      using step = f.gpu.scope();
-      const index = this.#codes(area(residual, grid), views);
-      const h = bicubic(gather(views.values, index), { height, width });
-      indices.push(scope.keep(step.keep(index)));
-      residual = step.keep(sub(residual, h));
+    const codes = pathFor(this.config) === "streamed"
+      ? (query: Tensor, { keys }: CodebookViews) => search(query, keys).index
+      : (query: Tensor, views: CodebookViews) => argmax(logits(query, views));
+    return this.#encode(f, (query, views) => ({ index: codes(query, views) }))
+      .map(({ index }) => index);
+  }
+
+  /**
+   * The same codes with their margins: how far the second largest logit lies below the largest, so how
+   * much rounding a code can bear.
+   *
+   * @throws {RangeError} where d is no multiple of 4, or above 32.
+   */
+  encodeWithMargins(f: Tensor): EncodedScale[] {
+    const { attentionDim } = this.config;
+    if (!canSearch(attentionDim)) {
+      throw new RangeError(
+        `encodeWithMargins: attentionDim is ${attentionDim}, expected a multiple of 4 up to 32`,
+      );
     }
-    return indices;
+    return this.#encode(f, (query, { keys }) => {
+      const { index, margin } = search(query, keys);
+      return { index, margin };
+    });
   }
 
   /**
@@ -182,12 +200,26 @@ export class CodaQuantizer implements Disposable {
     return affine(this.#normQ(this.#toQ.forward(r)), 1 / Math.sqrt(this.config.attentionDim), 0);
   }
 
-  /** The codes of tokens. */
-  #codes(r: Tensor, views: CodebookViews): Tensor {
-    const query = this.#query(r);
-    return pathFor(this.config) === "streamed"
-      ? search(query, views.keys).index
-      : argmax(logits(query, views));
+  /** Walks the scales of a latent; keeps all that `find` found at each. */
+  #encode<Found extends Partial<EncodedScale> & { index: Tensor }>(
+    f: Tensor,
+    find: (query: Tensor, views: CodebookViews) => Found,
+  ): Found[] {
+    this.#check(f);
+    using scope = f.gpu.scope();
+    const views = this.#views();
+    const [, height, width] = f.shape;
+    const scales: Found[] = [];
+    let residual = stopGradient(f);
+    for (const grid of this.gridsFor(height, width)) {
+      using step = f.gpu.scope();
+      const found = find(this.#query(area(residual, grid)), views);
+      const h = bicubic(gather(views.values, found.index), { height, width });
+      for (const tensor of Object.values(found)) scope.keep(step.keep(tensor));
+      residual = step.keep(sub(residual, h));
+      scales.push(found);
+    }
+    return scales;
   }
 
   #quantize(r: Tensor, views: CodebookViews): Scale {

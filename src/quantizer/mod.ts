@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { CodaQuantizer, type Quantized } from "./coda_quantizer.ts";
+export { CodaQuantizer, type EncodedScale, type Quantized } from "./coda_quantizer.ts";
 export {
   type QuantizerConfig,
   quantizerConfigFromJson,

@@ -16,8 +16,7 @@ import { EPSILON, TEMPERATURE } from "../entropy_loss.ts";
 import { cutOf, type Pass, runFinish, runPass, type Work } from "./plan.ts";
 import { search } from "./search.ts";
 
-/** What a pass reads besides the rows, by the names in the kernel. */
-type Bound = Record<string, Tensor>;
+const SHARPNESS = 1 / TEMPERATURE;
 
 /**
  * The same as `assignComposed` without a tensor of tokens × codes: every pass over the codebook computes
@@ -54,20 +53,21 @@ export function assignStreamed(query: Tensor, { keys, values }: CodebookViews): 
 function tokenStatistics(query: Tensor, keys: Tensor, values: Tensor, largest: Tensor) {
   const { gpu } = query;
   const work = tokensHeld(query, keys, values);
+  const [tokens, channels] = [work.held, values.shape[1]];
   const [sums, soft] = pass(gpu, "token_sums", work, {
     held: query,
     streamed: keys,
     streamed_values: values,
     largest,
-  }, { sums: [work.held, 4], rows_out: [work.held, work.valueChannels] });
-  const statistics = empty(gpu, [work.held, 4]);
-  const entropies = empty(gpu, [work.held]);
+  }, { sums: [tokens, 4], rows_out: [tokens, channels] });
+  const statistics = empty(gpu, [tokens, 4]);
+  const entropies = empty(gpu, [tokens]);
   runFinish(gpu, "token_statistics", {
     maxima: largest.storage,
     sums: sums.storage,
     statistics: statistics.storage,
     entropies: entropies.storage,
-  }, { count: work.held });
+  }, { count: tokens });
   return { statistics, soft, entropies };
 }
 
@@ -92,41 +92,25 @@ function codeWeights(query: Tensor, keys: Tensor, statistics: Tensor) {
 
 /** The gradients of queries and keys, from those of ẑ and of the entropy loss. */
 function gradientsOf(
-  [dz, de]: Cotangents,
-  [query, keys, values, largest, statistics, soft, weights]: readonly Tensor[],
+  cotangents: Cotangents,
+  saved: readonly Tensor[],
   needsQuery: boolean,
   needsKeys: boolean,
 ): [Tensor | null, Tensor | null] {
   if (!needsQuery && !needsKeys) return [null, null];
+  const [query, keys, values] = saved;
   const { gpu } = query;
-  const byToken = tokensHeld(query, keys, values);
-  const rows = { held: query, streamed: keys, largest, weights };
-  const weightSums = de
-    ? pass(gpu, "weight_sums", byToken, rows, { found: [byToken.held] })[0]
-    : largest;
-  const constants = { SOFT: Number(dz !== undefined), COLD: Number(de !== undefined) };
-  const scaled = empty(gpu, [byToken.held, byToken.valueChannels]);
-  const numbers = empty(gpu, [byToken.held, 4]);
-  runFinish(gpu, "token_numbers", {
-    known: statistics.storage,
-    weight_sums: weightSums.storage,
-    soft: soft.storage,
-    cotangents: (dz ?? statistics).storage, // what is not wanted is not read
-    upstream: (de ?? statistics).storage,
-    scaled: scaled.storage,
-    numbers: numbers.storage,
-  }, {
-    count: byToken.held,
-    channels: byToken.valueChannels / 4,
-    tokens: byToken.held,
-    sharpness: byToken.sharpness,
-  }, constants);
-  const shared = { tokens: numbers, weights };
-  const dq = needsQuery
-    ? pass(
+  const constants = {
+    SOFT: Number(cotangents[0] !== undefined),
+    COLD: Number(cotangents[1] !== undefined),
+  };
+  const { numbers, scaled } = tokenNumbers(cotangents, saved, constants);
+  const shared = { tokens: numbers, weights: saved[6] };
+  const queryGradient = () =>
+    pass(
       gpu,
       "query_grad",
-      byToken,
+      tokensHeld(query, keys, values),
       {
         ...shared,
         held: query,
@@ -136,10 +120,9 @@ function gradientsOf(
       },
       { rows_out: query.shape },
       constants,
-    )[0]
-    : null;
-  const dk = needsKeys
-    ? pass(
+    )[0];
+  const keyGradient = () =>
+    pass(
       gpu,
       "key_grad",
       codesHeld(query, keys, values),
@@ -152,27 +135,56 @@ function gradientsOf(
       },
       { rows_out: keys.shape },
       constants,
-    )[0]
-    : null;
-  return [dq, dk];
+    )[0];
+  return [needsQuery ? queryGradient() : null, needsKeys ? keyGradient() : null];
 }
 
-type StreamedWork = Work & { sharpness: number };
+/** What the cotangents of a token's logits are made of: its numbers, and that of ẑ over Σ e. */
+function tokenNumbers(
+  [dz, de]: Cotangents,
+  [query, keys, values, largest, statistics, soft, weights]: readonly Tensor[],
+  constants: Record<string, number>,
+) {
+  const { gpu } = query;
+  const work = tokensHeld(query, keys);
+  const [tokens, channels] = [work.held, values.shape[1]];
+  const rows = { held: query, streamed: keys, largest, weights };
+  const weightSums = de && pass(gpu, "weight_sums", work, rows, { found: [tokens] })[0];
+  const scaled = empty(gpu, [tokens, channels]);
+  const numbers = empty(gpu, [tokens, 4]);
+  const unused = statistics; // bound in place of what is not there, and not read
+  runFinish(
+    gpu,
+    "token_numbers",
+    {
+      known: statistics.storage,
+      weight_sums: (weightSums ?? unused).storage,
+      soft: soft.storage,
+      cotangents: (dz ?? unused).storage,
+      upstream: (de ?? unused).storage,
+      scaled: scaled.storage,
+      numbers: numbers.storage,
+    },
+    { count: tokens, channels: channels / 4, tokens, sharpness: SHARPNESS },
+    constants,
+  );
+  return { numbers, scaled };
+}
 
 /** Tokens in registers, codes streaming by. */
-function tokensHeld(query: Tensor, keys: Tensor, values: Tensor): StreamedWork {
+function tokensHeld(query: Tensor, keys: Tensor, values?: Tensor): Work {
   const [streamed, channels] = keys.shape;
   return {
     held: query.size / channels,
     streamed,
     channels,
-    valueChannels: values.shape[1],
-    sharpness: 1 / TEMPERATURE,
+    valueChannels: values?.shape[1],
+    sharpness: SHARPNESS,
   };
 }
 
 /** Codes in registers, tokens streaming by. */
-function codesHeld(query: Tensor, keys: Tensor, values: Tensor = keys): StreamedWork {
+function codesHeld(query: Tensor, keys: Tensor, values?: Tensor): Work {
   const work = tokensHeld(query, keys, values);
   return { ...work, held: work.streamed, streamed: work.held };
 }
@@ -182,7 +194,7 @@ function pass(
   gpu: Gpu,
   name: Pass,
   work: Work,
-  bound: Bound,
+  bound: Record<string, Tensor>,
   outputs: Record<string, Shape>,
   constants?: Record<string, number>,
 ): Tensor[] {

@@ -1,4 +1,5 @@
 import { defineKernel, type Gpu, gridFor, type Storage } from "../../gpu/mod.ts";
+import { tileFor } from "../../ops/tile.ts";
 
 const kernel = defineKernel("stream");
 
@@ -19,9 +20,9 @@ export interface Work {
   streamed: number;
   /** Channels of queries and keys. */
   channels: number;
-  /** Channels of values. */
-  valueChannels: number;
-  /** 1/τ; 1 where the pass has no use for it. */
+  /** Channels of values; a pass that reads none has none. */
+  valueChannels?: number;
+  /** 1/τ; a pass at temperature 1 alone has none. */
   sharpness?: number;
 }
 
@@ -35,26 +36,35 @@ export interface Cut {
   readonly chunks: number;
 }
 
-/**
- * Blocks of four rows that an invocation holds. A CPU adapter's loads are slow and its cache serves as
- * registers, so many rows share a load; a GPU's registers hold four rows.
- */
-function blocksOf(gpu: Gpu, pass: Pass): number {
-  if (!gpu.isCpu) return 1;
-  return pass === "search" ? 4 : 2;
+/** How an adapter is kept busy. */
+interface Shape {
+  /** Blocks of four rows that an invocation holds in the search, and in the other passes. */
+  blocks: [search: number, others: number];
+  /** Invocations in a workgroup; they share nothing. */
+  group: number;
+  /** Invocations worth having. */
+  invocations: number;
 }
 
-/** Invocations that keep an adapter busy, and the least rows worth a chunk. */
-function busy(gpu: Gpu): { invocations: number; shortest: number } {
-  return gpu.isCpu ? { invocations: 256, shortest: 64 } : { invocations: 16384, shortest: 64 };
+/** A CPU adapter's loads are slow, and its cache serves as registers: many held rows share a load. */
+const CPU: Shape = { blocks: [4, 2], group: 8, invocations: 256 };
+
+/** A GPU's registers hold four rows of a thread, and it wants many threads. */
+const GPU: Shape = { blocks: [1, 1], group: 64, invocations: 16384 };
+
+/** Streamed rows that are worth a chunk. */
+const SHORTEST = 64;
+
+function shapeOf(gpu: Gpu): Shape {
+  return tileFor(gpu) === "registers" ? CPU : GPU;
 }
 
 /** Cuts a pass into chunks: depends on the extents and the adapter alone. */
 export function cutOf(gpu: Gpu, pass: Pass, { held, streamed }: Work): Cut {
-  const blocks = blocksOf(gpu, pass);
-  const { invocations, shortest } = busy(gpu);
+  const { blocks: [search, others], invocations } = shapeOf(gpu);
+  const blocks = pass === "search" ? search : others;
   const across = Math.ceil(held / (4 * blocks));
-  const wanted = Math.min(Math.ceil(invocations / across), Math.ceil(streamed / shortest));
+  const wanted = Math.min(Math.ceil(invocations / across), Math.ceil(streamed / SHORTEST));
   const chunk = Math.ceil(streamed / wanted);
   return { blocks, chunk, chunks: Math.ceil(streamed / chunk) };
 }
@@ -68,8 +78,8 @@ export function runPass(
   bind: Record<string, Storage>,
   constants: Record<string, number> = {},
 ): void {
-  const { held, streamed, channels, valueChannels, sharpness = 1 } = work;
-  const GROUP = gpu.isCpu ? 8 : 64;
+  const { held, streamed, channels, valueChannels = 4, sharpness = 1 } = work;
+  const GROUP = shapeOf(gpu).group;
   gpu.run(kernel, pass, {
     bind,
     params: { held, streamed, chunk, chunks, sharpness },

@@ -24,7 +24,7 @@ export function search(query: Tensor, keys: Tensor): Found {
   const [codes, channels] = keys.shape;
   const shape = query.shape.slice(0, -1);
   const tokens = query.size / channels;
-  const work: Work = { held: tokens, streamed: codes, channels, valueChannels: 4 };
+  const work: Work = { held: tokens, streamed: codes, channels };
   const cut = cutOf(gpu, "search", work);
   const [values, seconds, indices] = (["f32", "f32", "u32"] as const).map((dtype) =>
     empty(gpu, [cut.chunks, tokens], dtype)
