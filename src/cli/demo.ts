@@ -25,7 +25,7 @@ export const demo: Command = defineCommand({
     seed: numberFlag("decides which photographs are held out, and the training", {
       integer: true,
       min: 0,
-      default: 0,
+      default: 3,
     }),
   },
   examples: [

@@ -30,11 +30,11 @@ gpuTest(
     assertEquals(lines.length, 5);
     assertMatch(
       lines[0],
-      /^step 1\/5 warmup  loss \S+  vq \S+  entropy \S+  gradient \S+  codes \S+ %/,
+      /^step 1\/5 warmup +loss \S+ +vq \S+ +entropy \S+ +gradient \S+ +codes \S+ %/,
     );
     assertMatch(
       lines[4],
-      /^step 5\/5 joint  loss \S+  l1 \S+  l2 \S+  vq \S+ {2}entropy .* images\/s$/,
+      /^step 5\/5 joint +loss \S+ +l1 \S+ +l2 \S+ +vq \S+ +entropy .* images\/s$/,
     );
     using tokenizer = await Tokenizer.load(out, { gpu });
     assertEquals(tokenizer.quantizer.config.codebookSize, 16);

@@ -95,9 +95,9 @@ async function measure(
     return { crop, seconds: (performance.now() - last) / 1000 };
   };
   await time(1, 1);
-  const warmup = await time(5, 0);
+  const warmup = await time(3, 0);
   const joint = await time(0, 2);
-  return { crop: warmup.crop, warmupStep: warmup.seconds / 5, step: joint.seconds / 2 };
+  return { crop: warmup.crop, warmupStep: warmup.seconds / 3, step: joint.seconds / 2 };
 }
 
 /** A signal that is aborted by another one or after a time. */
