@@ -1,5 +1,6 @@
 /** The demo's training: as many steps as fit a time. */
 import { join } from "@std/path";
+import { findImages } from "../../../data/mod.ts";
 import type { Gpu } from "../../../gpu/mod.ts";
 import { adapt, type AdaptHooks, type AdaptOptions } from "../../../train/mod.ts";
 import { CommandError } from "../../errors.ts";
@@ -17,8 +18,10 @@ const OPTIONS = {
   saveEvery: 1_000_000, // it is short: saved once, at its end
 } satisfies Partial<AdaptOptions>;
 /** The share of the time for the warm-up: its steps are cheap and do most of the work. */
-const WARMUP_SHARE = 0.7;
+const WARMUP_SHARE = 0.75;
 const REPORTS = 12;
+/** How many tiles are encoded to see how long that takes. */
+const MEASURED_TILES = 40;
 
 /** What is to be trained. */
 export interface TrainingRequest {
@@ -59,7 +62,8 @@ export async function trainFor(gpu: Gpu, request: TrainingRequest): Promise<stri
   const options = { ...OPTIONS, images: [images], seed };
   const signal = deadline.signal;
   const start = performance.now();
-  const pace = await measure(gpu, folder, options, signal);
+  const some = (await findImages([images])).slice(0, MEASURED_TILES);
+  const pace = await measure(gpu, folder, { ...options, images: some }, signal);
   const left = seconds - (performance.now() - start) / 1000 - count * pace.crop;
   const warmupSteps = Math.max(10, Math.floor(left * WARMUP_SHARE / pace.warmupStep));
   const steps = Math.max(2, Math.floor(left * (1 - WARMUP_SHARE) / pace.step));
@@ -75,29 +79,35 @@ export async function trainFor(gpu: Gpu, request: TrainingRequest): Promise<stri
   );
 }
 
-/** Times short runs of each phase from end to end, after one that builds the pipelines. */
+/**
+ * Times a short run. The host is a step ahead of the GPU at most, so the time from one step's sending
+ * to a later one's is the GPU's; the first steps of a kind, which build pipelines, are not counted.
+ */
 async function measure(
   gpu: Gpu,
   folder: string,
   options: Omit<AdaptOptions, "steps">,
   signal: AbortSignal,
 ): Promise<Pace> {
-  const time = async (warmupSteps: number, steps: number) => {
-    let [first, last, crops] = [performance.now(), performance.now(), 0];
-    const onEncode = (done: number) => {
-      if (crops === 0) first = performance.now();
-      last = performance.now();
-      crops = done;
-    };
-    const out = join(folder, `measure-${warmupSteps}-${steps}`);
-    await adapt(gpu, out, { ...options, warmupSteps, steps }, { signal, onEncode });
-    const crop = (last - first) / Math.max(1, crops - OPTIONS.batch) / 1000;
-    return { crop, seconds: (performance.now() - last) / 1000 };
+  const crops = new Map<number, number>();
+  const steps = new Map<number, number>();
+  const out = join(folder, "measure");
+  await adapt(gpu, out, { ...options, warmupSteps: 6, steps: 4 }, {
+    signal,
+    onEncode: (done) => crops.set(done, performance.now()),
+    onStep: (step) => steps.set(step, performance.now()),
+  });
+  const all = Math.max(...crops.keys());
+  return {
+    crop: perUnit(crops, OPTIONS.batch, all),
+    warmupStep: perUnit(steps, 3, 6),
+    step: perUnit(steps, 8, 10),
   };
-  await time(1, 1);
-  const warmup = await time(3, 0);
-  const joint = await time(0, 2);
-  return { crop: warmup.crop, warmupStep: warmup.seconds / 3, step: joint.seconds / 2 };
+}
+
+/** Seconds for each unit between two counts, by the times at which they were reached. */
+function perUnit(times: ReadonlyMap<number, number>, from: number, to: number): number {
+  return ((times.get(to) ?? 0) - (times.get(from) ?? 0)) / (to - from) / 1000;
 }
 
 /** A signal that is aborted by another one or after a time. */
