@@ -9,7 +9,7 @@ export type Path = "composed" | "streamed";
 let forced: Path | undefined;
 
 /** The least codebook for which streaming is worth compiling its kernels. */
-const LARGE = 4096;
+const LARGE = 512;
 
 /** Whether the streaming kernels have registers for queries and keys of d channels. */
 export function canSearch(attentionDim: number): boolean {

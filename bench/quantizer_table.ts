@@ -1,0 +1,144 @@
+/**
+ * The quantizer on both paths as a table in Markdown: `deno run -A bench/quantizer_table.ts >
+ * bench/results/quantizer.md`. Rows are codebook sizes and tokens of one image; bytes are the peak
+ * during a forward and backward pass, over those that were live before it (the parameters); times are
+ * medians of rounds in which the paths take turns. `--quick` leaves out what takes minutes.
+ *
+ * @module
+ */
+import { loadVae } from "../src/checkpoint/mod.ts";
+import type { Gpu } from "../src/gpu/mod.ts";
+import { injectLora } from "../src/nn/mod.ts";
+import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
+import { type Path, withPath } from "../src/quantizer/path.ts";
+import { Random, type Tensor } from "../src/tensor/mod.ts";
+import { Adapter, defaultRecipe } from "../src/train/mod.ts";
+import { benchQuantizer, trainingPass } from "./quantizer_support.ts";
+import { benchGpu, measure, noise } from "./support.ts";
+
+const ROUNDS = 5;
+const PATHS: Path[] = ["composed", "streamed"];
+const GRIDS = [{ side: 16, patchSizes: PATCH_SIZES_F16, tokens: 680 }, {
+  side: 32,
+  patchSizes: PATCH_SIZES_F8,
+  tokens: 2240,
+}];
+/** The logits of one pass that the composed path is still asked for: it holds several times as much. */
+const LARGEST = 2240 * 16384;
+
+interface Measured {
+  encode: number;
+  training: number;
+  bytes: number;
+}
+
+const gpu = await benchGpu();
+
+async function seconds(work: () => void): Promise<number> {
+  const start = performance.now();
+  await measure(gpu, work, 1);
+  return (performance.now() - start) / 1000;
+}
+
+/** The peak of bytes during `work`, over those live before. */
+async function peakOf(work: () => void): Promise<number> {
+  await gpu.sync();
+  const before = gpu.memory.live;
+  gpu.resetPeak();
+  await measure(gpu, work, 1);
+  const { peak } = gpu.memory;
+  gpu.trim();
+  return peak - before;
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+async function measureCase(
+  codebookSize: number,
+  { side, patchSizes, tokens }: typeof GRIDS[number],
+): Promise<Map<Path, Measured>> {
+  using quantizer = benchQuantizer(gpu, codebookSize, patchSizes);
+  using f = noise(gpu, [1, side, side, 16]);
+  const paths = PATHS.filter((path) => path === "streamed" || codebookSize * tokens <= LARGEST);
+  const times = new Map(paths.map((path) => [path, { encode: [0], training: [0], bytes: 0 }]));
+  for (const [path, found] of times) {
+    found.encode.length = found.training.length = 0;
+    found.bytes = await withPath(path, () => peakOf(() => trainingPass(quantizer, f)));
+    await withPath(path, () => seconds(() => quantizer.encode(f)));
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [path, { encode, training }] of times) {
+      await withPath(path, async () => {
+        encode.push(await seconds(() => quantizer.encode(f)));
+        training.push(await seconds(() => trainingPass(quantizer, f)));
+      });
+    }
+  }
+  return new Map(
+    [...times].map(([path, { encode, training, bytes }]) => [path, {
+      encode: median(encode),
+      training: median(training),
+      bytes,
+    }]),
+  );
+}
+
+/** The peak of a joint training step on one 256² image with the embedded VAE, over what was live before. */
+async function jointPeak(gpu: Gpu, codebookSize: number, path: Path): Promise<number> {
+  using vae = await loadVae(gpu, new URL("../models/tiny-kl-f8", import.meta.url).pathname);
+  const lora = injectLora(vae.convs, {
+    rank: 32,
+    targets: ["conv1", "conv2", "upsample", "downsample"],
+  });
+  using _loraParameters = lora.parameters;
+  lora.parameters.initialize(new Random(1));
+  using quantizer = benchQuantizer(gpu, codebookSize, PATCH_SIZES_F8);
+  using adapter = new Adapter({ vae, lora, quantizer }, defaultRecipe(100));
+  using images: Tensor = noise(gpu, [1, 256, 256, 3]);
+  return await withPath(path, () => peakOf(() => adapter.jointStep(images)[Symbol.dispose]()));
+}
+
+const megabytes = (bytes: number | undefined) =>
+  bytes === undefined ? "–" : (bytes / 1e6).toFixed(1);
+const time = (seconds: number | undefined) => seconds?.toFixed(3) ?? "–";
+
+console.log(`# The quantizer: the matrix of logits (composed) and streamed
+
+Adapter: ${gpu.adapter.description}. One image; d = 32, c = 16. Medians of ${ROUNDS}, the paths taking turns.
+MB are the peak of a forward and backward pass over what was live before it. – : more logits than ${LARGEST}.
+
+| V | tokens | MB composed | MB streamed | encode composed, s | encode streamed, s | forward + backward composed, s | streamed, s |
+|---|---|---|---|---|---|---|---|`);
+const sizes = Deno.args.includes("--quick") ? [512, 4096] : [512, 4096, 16384, 65536];
+for (const codebookSize of sizes) {
+  for (const grid of GRIDS) {
+    const found = await measureCase(codebookSize, grid);
+    const [composed, streamed] = PATHS.map((path) => found.get(path));
+    const cells = [
+      codebookSize,
+      grid.tokens,
+      megabytes(composed?.bytes),
+      megabytes(streamed?.bytes),
+      time(composed?.encode),
+      time(streamed?.encode),
+      time(composed?.training),
+      time(streamed?.training),
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
+  }
+}
+
+console.log(`
+## A joint training step on one 256² image (2,240 tokens), embedded VAE with LoRA
+
+| V | MB composed | MB streamed |
+|---|---|---|`);
+for (const codebookSize of [4096, 65536]) {
+  const composed = codebookSize * 2240 <= LARGEST
+    ? await jointPeak(gpu, codebookSize, "composed")
+    : undefined;
+  const streamed = await jointPeak(gpu, codebookSize, "streamed");
+  console.log(`| ${codebookSize} | ${megabytes(composed)} | ${megabytes(streamed)} |`);
+}
