@@ -741,6 +741,26 @@ fn elements(
   }
 }
 `,
+  code_counts: `// Counts how often each code was chosen. Sums of integers do not depend on the order of their terms.
+
+struct Params { size: u32, codes: u32, first: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read_write> counts: array<atomic<u32>>; // from \`first\`, [codes]
+
+@compute @workgroup_size(64)
+fn add(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.size) {
+    atomicAdd(&counts[params.first + min(indices[i], params.codes - 1u)], 1u);
+  }
+}
+`,
   column_sums: `// Sums of two arrays [batches, rows, columns] over their rows, in fixed order.
 // LANES threads share a column; each adds every LANES-th row, then a tree joins them.
 
@@ -3919,6 +3939,7 @@ export type KernelName =
   | "argmax"
   | "attention"
   | "binary"
+  | "code_counts"
   | "column_sums"
   | "conv2d"
   | "conv2d_grad"

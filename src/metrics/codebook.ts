@@ -23,7 +23,6 @@ export interface CodebookUse {
  */
 export function codebookUse(indices: Iterable<Uint32Array>, codebookSize: number): CodebookUse {
   const counts = new Float64Array(codebookSize);
-  let total = 0;
   for (const part of indices) {
     for (const index of part) {
       if (index >= codebookSize) {
@@ -31,14 +30,31 @@ export function codebookUse(indices: Iterable<Uint32Array>, codebookSize: number
       }
       counts[index]++;
     }
-    total += part.length;
   }
+  return useOfCounts(counts);
+}
+
+/**
+ * The use of a codebook from how often each code was chosen; 0 of it where none was.
+ *
+ * @param counts One number a code.
+ *
+ * @example
+ * ```ts
+ * import { useOfCounts } from "@coda/tokenizer";
+ *
+ * console.assert(useOfCounts([5, 0, 5, 0]).used === 0.5);
+ * ```
+ */
+export function useOfCounts(counts: ArrayLike<number>): CodebookUse {
+  let total = 0;
+  for (let code = 0; code < counts.length; code++) total += counts[code];
   let used = 0;
   let entropy = 0;
-  for (const count of counts) {
-    if (count === 0) continue;
+  for (let code = 0; code < counts.length; code++) {
+    if (counts[code] === 0) continue;
     used++;
-    entropy -= (count / total) * Math.log(count / total);
+    entropy -= (counts[code] / total) * Math.log(counts[code] / total);
   }
-  return { used: used / codebookSize, perplexity: used === 0 ? 0 : Math.exp(entropy) };
+  return { used: used / counts.length, perplexity: used === 0 ? 0 : Math.exp(entropy) };
 }

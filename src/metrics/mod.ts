@@ -3,5 +3,5 @@
  *
  * @module
  */
-export { type CodebookUse, codebookUse } from "./codebook.ts";
+export { type CodebookUse, codebookUse, useOfCounts } from "./codebook.ts";
 export { meanPsnr, psnr } from "./psnr.ts";

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { CodeCounts } from "./code_counts.ts";
 export { CodaQuantizer, type EncodedScale, type Quantized } from "./coda_quantizer.ts";
 export {
   type QuantizerConfig,

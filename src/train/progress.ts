@@ -1,5 +1,5 @@
-import { codebookUse } from "../metrics/mod.ts";
-import type { StepNumbers, StepReport } from "./step_result.ts";
+import { type CodebookUse, useOfCounts } from "../metrics/mod.ts";
+import type { StepNumbers } from "./step_result.ts";
 
 /** What is known of a step before it is read. */
 export interface StepInfo {
@@ -19,46 +19,68 @@ export interface TrainingProgress extends StepInfo {
   readonly losses: Omit<StepNumbers, "gradNorm">;
   /** The norm of all gradients before clipping. */
   readonly gradNorm: number;
-  /** The share of the codebook that the last reports' batches used, 0 to 1. */
+  /** The share of the codebook that the steps of the last reports used, 0 to 1. */
   readonly codebookUse: number;
-  /** The perplexity of the codes of the same batches. */
+  /** The rest of it: codes that no scale chose in those steps. */
+  readonly deadCodes: number;
+  /** The perplexity of the codes of those steps. */
   readonly perplexity: number;
+  /** Use and perplexity of each scale in those steps, coarse to fine. */
+  readonly scales: readonly CodebookUse[];
   /** Images (in the warm-up latents) per second since the last report. */
   readonly imagesPerSecond: number;
 }
 
-/** How many reports' codes are counted together: one batch alone cannot use a large codebook. */
+/** How many reports' steps are counted together: one batch alone cannot use a large codebook. */
 const WINDOW = 8;
+
+/** What was read of a step. */
+export interface ReadStep {
+  /** Its losses and gradient norm. */
+  readonly numbers: StepNumbers;
+  /** How often each scale chose each code in the steps since the last report. */
+  readonly counts: readonly Uint32Array[];
+  /** How many images the run had seen with that step; steps after it may be under way. */
+  readonly images: number;
+}
 
 /** Makes reports of what steps found out: codebook use over a window, and the rate. */
 export class ProgressMeter {
-  #codebookSize: number;
   #window: (readonly Uint32Array[])[] = [];
   #images = 0;
   #since = performance.now();
-
-  /** Starts the clock. */
-  constructor(codebookSize: number) {
-    this.#codebookSize = codebookSize;
-  }
 
   /** Starts the clock again, after work that is no step. */
   restart(): void {
     this.#since = performance.now();
   }
 
-  /**
-   * The report of a step that was read.
-   *
-   * @param images How many images the run had seen with that step; steps after it may be under way.
-   */
-  report(info: StepInfo, { numbers, indices }: StepReport, images: number): TrainingProgress {
-    this.#window = [...this.#window, indices].slice(-WINDOW);
-    const { used, perplexity } = codebookUse(this.#window.flat(), this.#codebookSize);
+  /** The report of a step that was read. */
+  report(info: StepInfo, { numbers, counts, images }: ReadStep): TrainingProgress {
+    this.#window = [...this.#window, counts].slice(-WINDOW);
+    const byScale = counts.map((_, scale) => total(this.#window.map((report) => report[scale])));
+    const { used, perplexity } = useOfCounts(total(byScale));
     const imagesPerSecond = (images - this.#images) / ((performance.now() - this.#since) / 1000);
     this.#images = images;
     this.restart();
     const { gradNorm, ...losses } = numbers;
-    return { ...info, losses, gradNorm, codebookUse: used, perplexity, imagesPerSecond };
+    return {
+      ...info,
+      losses,
+      gradNorm,
+      codebookUse: used,
+      deadCodes: 1 - used,
+      perplexity,
+      scales: byScale.map(useOfCounts),
+      imagesPerSecond,
+    };
   }
+}
+
+function total(parts: readonly ArrayLike<number>[]): Float64Array {
+  const sum = new Float64Array(parts[0].length);
+  for (const part of parts) {
+    for (let code = 0; code < sum.length; code++) sum[code] += part[code];
+  }
+  return sum;
 }

@@ -3,7 +3,7 @@ import { loadVae } from "../checkpoint/mod.ts";
 import { Batches, type ImageError, ImageFolder } from "../data/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import { injectLora } from "../nn/mod.ts";
-import { CodaQuantizer, type QuantizerConfig } from "../quantizer/mod.ts";
+import { CodaQuantizer, CodeCounts, type QuantizerConfig } from "../quantizer/mod.ts";
 import { fromArray } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
 import { Adapter } from "./adapter.ts";
@@ -197,7 +197,8 @@ interface LoopParts {
 /** The loop over the steps that are left. */
 class Run {
   #parts: LoopParts;
-  #meter: ProgressMeter;
+  #meter = new ProgressMeter();
+  #counts: CodeCounts;
   #pace: Pace;
   #reported: Promise<void> = Promise.resolve();
   #cache: LatentCache | undefined;
@@ -206,7 +207,8 @@ class Run {
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
-    this.#meter = new ProgressMeter(parts.options.codebookSize);
+    const { codebookSize, patchSizes } = parts.adapter.model.quantizer.config;
+    this.#counts = new CodeCounts(parts.gpu, { scales: patchSizes.length, codebookSize });
     this.#pace = new Pace(parts.gpu);
     this.#saved = parts.adapter.step;
   }
@@ -215,10 +217,12 @@ class Run {
   async finish(): Promise<AdaptResult> {
     const { adapter, images, options: { batch, saveEvery }, hooks } = this.#parts;
     await using batches = new Batches(images, { batchSize: batch });
+    using counts = this.#counts;
     while (adapter.step < adapter.total && !hooks.signal?.aborted) {
       const info = this.#nextInfo();
       using result = await this.#takeStep(batches);
       if (!result) break;
+      counts.add(result.indices);
       hooks.onStep?.(info.step, info.total);
       if (this.#isDue(info.step)) await this.#report(info, result);
       if (info.step % saveEvery === 0) await this.#save();
@@ -281,14 +285,14 @@ class Run {
 
   /** Reads a step's result while the next ones run; waits only for the report before. */
   async #report(info: StepInfo, result: StepResult): Promise<void> {
-    const read = result.read();
+    const read = Promise.all([result.read(), this.#counts.take()]);
     const images = this.#images;
     await this.#reported;
-    this.#reported = read.then(async (found) => {
-      if (!Number.isFinite(found.numbers.total)) {
+    this.#reported = read.then(async ([{ numbers }, counts]) => {
+      if (!Number.isFinite(numbers.total)) {
         throw divergence(this.#parts.folder.path, `the loss of step ${info.step}`);
       }
-      const progress = this.#meter.report(info, found, images);
+      const progress = this.#meter.report(info, { numbers, counts, images });
       await this.#parts.folder.metrics.append(progress);
       this.#parts.hooks.onProgress?.(progress);
     });

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { codebookUse } from "../../src/metrics/mod.ts";
+import { codebookUse, useOfCounts } from "../../src/metrics/mod.ts";
 
 Deno.test("codebookUse: share and perplexity of known frequencies", () => {
   assertEquals(codebookUse([new Uint32Array([3, 3, 3])], 4), { used: 0.25, perplexity: 1 });
@@ -15,4 +15,11 @@ Deno.test("codebookUse: share and perplexity of known frequencies", () => {
 Deno.test("codebookUse: no codes use nothing; a code beyond the codebook is an error", () => {
   assertEquals(codebookUse([], 4), { used: 0, perplexity: 0 });
   assertThrows(() => codebookUse([new Uint32Array([4])], 4), RangeError, "index 4");
+});
+
+Deno.test("useOfCounts: the same from counts", () => {
+  assertEquals(useOfCounts(new Uint32Array([0, 0, 0])), { used: 0, perplexity: 0 });
+  const { used, perplexity } = useOfCounts([0, 2, 0, 2, 4, 0, 0, 0]);
+  assertEquals(used, 3 / 8);
+  assertAlmostEquals(perplexity, 2 ** 1.5, 1e-12);
 });

@@ -1,0 +1,30 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { ProgressMeter, type StepInfo } from "../../src/train/progress.ts";
+
+const INFO: StepInfo = { step: 1, total: 20, phase: "joint", lr: 1 };
+const NUMBERS = { total: 1, vq: 1, entropy: 0, gradNorm: 2 };
+
+Deno.test("a report has use and perplexity of each scale, and the codes that none of them chose", () => {
+  const counts = [new Uint32Array([3, 0, 0, 0]), new Uint32Array([1, 2, 2, 0])];
+  const report = new ProgressMeter().report(INFO, { numbers: NUMBERS, counts, images: 5 });
+  assertEquals([report.codebookUse, report.deadCodes], [0.75, 0.25]);
+  assertEquals(report.scales[0], { used: 0.25, perplexity: 1 });
+  assertEquals(report.scales[1].used, 0.75);
+  const entropy = -(0.2 * Math.log(0.2) + 0.8 * Math.log(0.4));
+  assertAlmostEquals(report.scales[1].perplexity, Math.exp(entropy), 1e-12);
+  assertAlmostEquals(report.perplexity, Math.exp(1.5 * Math.LN2), 1e-12); // 4, 2, 2 of 8
+  assertEquals([report.gradNorm, report.losses], [2, { total: 1, vq: 1, entropy: 0 }]);
+});
+
+Deno.test("the last eight reports are counted together", () => {
+  const meter = new ProgressMeter();
+  const chosen = (code: number) =>
+    meter.report(INFO, {
+      numbers: NUMBERS,
+      counts: [Uint32Array.from({ length: 10 }, (_, i) => i === code ? 1 : 0)],
+      images: 0,
+    }).codebookUse;
+  const found = Array.from({ length: 10 }, (_, code) => chosen(code));
+  assertEquals(found.slice(0, 8), [1, 2, 3, 4, 5, 6, 7, 8].map((n) => n / 10));
+  assertEquals(found.slice(8), [0.8, 0.8]);
+});
