@@ -143,9 +143,9 @@ export class CodaQuantizer implements Disposable {
   /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
   encode(f: Tensor): Tensor[] {
     const codes = pathFor(this.config) === "streamed"
-      ? (query: Tensor, { keys }: CodebookViews) => search(query, keys).index
-      : (query: Tensor, views: CodebookViews) => argmax(logits(query, views));
-    return this.#encode(f, (query, views) => ({ index: codes(query, views) }))
+      ? (query: Tensor, keys: Tensor) => search(query, keys).index
+      : (query: Tensor, keys: Tensor) => argmax(logits(query, keys));
+    return this.#encode(f, (query, keys) => ({ index: codes(query, keys) }))
       .map(({ index }) => index);
   }
 
@@ -162,7 +162,7 @@ export class CodaQuantizer implements Disposable {
         `encodeWithMargins: attentionDim is ${attentionDim}, expected a multiple of 4 up to 32`,
       );
     }
-    return this.#encode(f, (query, { keys }) => {
+    return this.#encode(f, (query, keys) => {
       const { index, margin } = search(query, keys);
       return { index, margin };
     });
@@ -175,10 +175,9 @@ export class CodaQuantizer implements Disposable {
   decode(indices: readonly Tensor[], { height, width }: Grid): Tensor {
     const { gpu } = this.parameters;
     using scope = gpu.scope();
-    const { values } = this.#views();
     let fHat = zeros(gpu, [indices[0]?.shape[0] ?? 1, height, width, this.config.channels]);
     for (const index of indices) {
-      fHat = add(fHat, bicubic(gather(values, index), { height, width }));
+      fHat = add(fHat, bicubic(this.#valuesOf(index), { height, width }));
     }
     return scope.keep(fHat);
   }
@@ -189,10 +188,16 @@ export class CodaQuantizer implements Disposable {
   }
 
   #views(): CodebookViews {
-    return {
-      keys: this.#normK(this.#toK.forward(this.#codebook)),
-      values: this.#toV.forward(this.#codebook),
-    };
+    return { keys: this.#keys(), values: this.#toV.forward(this.#codebook) };
+  }
+
+  #keys(): Tensor {
+    return this.#normK(this.#toK.forward(this.#codebook));
+  }
+
+  /** The values of chosen codes: the same bits as those rows of all values, for far less work. */
+  #valuesOf(index: Tensor): Tensor {
+    return this.#toV.forward(gather(this.#codebook, index));
   }
 
   /** Q / √d, so that its products with keys are the logits. */
@@ -203,18 +208,18 @@ export class CodaQuantizer implements Disposable {
   /** Walks the scales of a latent; keeps all that `find` found at each. */
   #encode<Found extends Partial<EncodedScale> & { index: Tensor }>(
     f: Tensor,
-    find: (query: Tensor, views: CodebookViews) => Found,
+    find: (query: Tensor, keys: Tensor) => Found,
   ): Found[] {
     this.#check(f);
     using scope = f.gpu.scope();
-    const views = this.#views();
+    const keys = this.#keys();
     const [, height, width] = f.shape;
     const scales: Found[] = [];
     let residual = stopGradient(f);
     for (const grid of this.gridsFor(height, width)) {
       using step = f.gpu.scope();
-      const found = find(this.#query(area(residual, grid)), views);
-      const h = bicubic(gather(views.values, found.index), { height, width });
+      const found = find(this.#query(area(residual, grid)), keys);
+      const h = bicubic(this.#valuesOf(found.index), { height, width });
       for (const tensor of Object.values(found)) scope.keep(step.keep(tensor));
       residual = step.keep(sub(residual, h));
       scales.push(found);

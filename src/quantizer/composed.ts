@@ -3,8 +3,8 @@ import type { Tensor } from "../tensor/mod.ts";
 import type { Assignment, CodebookViews } from "./assignment.ts";
 import { entropyLoss } from "./entropy_loss.ts";
 
-/** The logits of tokens over the codebook: `query` [..., d], scaled already, gives [..., V]. */
-export function logits(query: Tensor, { keys }: CodebookViews): Tensor {
+/** The logits of tokens over the codebook: `query` [..., d], scaled already, and `keys` [V, d] give [..., V]. */
+export function logits(query: Tensor, keys: Tensor): Tensor {
   return matmul(query, keys, { transposeB: true });
 }
 
@@ -13,7 +13,7 @@ export function logits(query: Tensor, { keys }: CodebookViews): Tensor {
  * meaning of the streamed version, and the faster one for a small codebook.
  */
 export function assignComposed(query: Tensor, views: CodebookViews): Assignment {
-  const l = logits(query, views);
+  const l = logits(query, views.keys);
   const index = argmax(l);
   const hard = gather(views.values, index);
   // The straight-through one-hot times V: in value the chosen rows, in gradient the softmax's.
