@@ -21,6 +21,7 @@ override GROUP: u32 = 8u;
 override BLOCKS: u32 = 1u; // 1, 2 or 4
 override QUADS: u32 = 8u; // channels of queries and keys, in vec4; at most 8
 override VALUE_QUADS: u32 = 4u; // channels of values, in vec4; at most 4
+override MARGIN: bool = true; // the second largest logit is wanted
 override SOFT: bool = true; // the gradient of the softmax path is wanted
 override COLD: bool = true; // that of the entropy loss is wanted
 
@@ -235,11 +236,9 @@ fn no_best() -> Best {
 }
 
 fn improved(b: Best, l: vec4f, code: u32) -> Best {
-  return Best(
-    max(b.value, l),
-    max(b.second, min(b.value, l)),
-    select(b.index, vec4u(code), l > b.value),
-  );
+  var second = b.second;
+  if (MARGIN) { second = max(b.second, min(b.value, l)); }
+  return Best(max(b.value, l), second, select(b.index, vec4u(code), l > b.value));
 }
 
 fn store_best(p: Part, first: u32, b: Best) {

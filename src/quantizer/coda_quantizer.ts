@@ -26,7 +26,7 @@ import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { canSearch, pathFor } from "./path.ts";
 import { assignStreamed } from "./streaming/assign.ts";
-import { search } from "./streaming/search.ts";
+import { search, searchWithMargins } from "./streaming/search.ts";
 
 /** What the quantizer gives while it is trained. */
 export interface Quantized {
@@ -163,7 +163,7 @@ export class CodaQuantizer implements Disposable {
       );
     }
     return this.#encode(f, (query, keys) => {
-      const { index, margin } = search(query, keys);
+      const { index, margin } = searchWithMargins(query, keys);
       return { index, margin };
     });
   }

@@ -7,7 +7,11 @@ export interface Found {
   readonly index: Tensor;
   /** That logit. */
   readonly largest: Tensor;
-  /** How far the second largest logit lies below it; 0 for a tie. */
+}
+
+/** The nearest code of each token, and how clear the choice was. */
+export interface FoundWithMargin extends Found {
+  /** How far the second largest logit lies below the largest; 0 for a tie. */
   readonly margin: Tensor;
 }
 
@@ -19,6 +23,18 @@ export interface Found {
  * @param keys [V, d].
  */
 export function search(query: Tensor, keys: Tensor): Found {
+  using scope = query.gpu.scope();
+  const { index, largest } = find(query, keys, false);
+  return { index: scope.keep(index), largest: scope.keep(largest) };
+}
+
+/** The same as {@link search}, with the second largest logits: a little slower. */
+export function searchWithMargins(query: Tensor, keys: Tensor): FoundWithMargin {
+  return find(query, keys, true);
+}
+
+/** Without `wantsMargins` the margins are undefined numbers. */
+function find(query: Tensor, keys: Tensor, wantsMargins: boolean): FoundWithMargin {
   const { gpu } = query;
   using scope = gpu.scope();
   const [codes, channels] = keys.shape;
@@ -35,7 +51,7 @@ export function search(query: Tensor, keys: Tensor): Found {
     found: values.storage,
     seconds: seconds.storage,
     indices: indices.storage,
-  });
+  }, { MARGIN: Number(wantsMargins) });
   const index = scope.keep(empty(gpu, shape, "u32"));
   const largest = scope.keep(empty(gpu, shape));
   const margin = scope.keep(empty(gpu, shape));

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../../src/gpu/mod.ts";
 import { argmax, concat, matmul, max } from "../../../src/ops/mod.ts";
 import { withTile } from "../../../src/ops/tile.ts";
-import { search } from "../../../src/quantizer/streaming/search.ts";
+import { search, searchWithMargins } from "../../../src/quantizer/streaming/search.ts";
 import { fromArray, normal, Random, type Shape, type Tensor } from "../../../src/tensor/mod.ts";
 import { assertSame } from "../../support/compare.ts";
 import { flat, gpuTest } from "../../support/gpu.ts";
@@ -64,7 +64,7 @@ gpuTest("a margin is the distance of the two largest logits, 0 for a tie", async
     const query = fromArray(gpu, [1, 0, 0, 0, 0, 1, 0, 0], [2, 4]);
     const keys = Array.from({ length: 200 }, (_, i) => [i === 150 ? 7 : i / 100, 1 - i % 2, 0, 0]);
     keys[190][0] = 6.5;
-    const { index, margin } = search(query, fromArray(gpu, keys.flat(), [200, 4]));
+    const { index, margin } = searchWithMargins(query, fromArray(gpu, keys.flat(), [200, 4]));
     return Promise.all([index.readU32(), margin.readF32()]);
   })();
   const [index, margin] = await read;
@@ -77,12 +77,12 @@ gpuTest("a token's logits are the same bits alone and among thousands", async (g
     using _scope = gpu.scope();
     const query = normal(gpu, [2000, 32], new Random(4));
     const keys = normal(gpu, [700, 32], new Random(5));
-    const last = search(query, keys);
-    const alone = search(
+    const last = searchWithMargins(query, keys);
+    const alone = searchWithMargins(
       fromArray(gpu, new Float32Array(32).fill(0.25), [1, 32]),
       keys,
     );
-    const both = search(
+    const both = searchWithMargins(
       concat([query, fromArray(gpu, new Float32Array(32).fill(0.25), [1, 32])], 0),
       keys,
     );
