@@ -38,8 +38,8 @@ export interface Cut {
 
 /** How an adapter is kept busy. */
 interface Shape {
-  /** Blocks of four rows that an invocation holds in the search, and in the other passes. */
-  blocks: [search: number, others: number];
+  /** Blocks of four rows that an invocation holds: in the search of few and of many tokens, and else. */
+  blocks: { few: number; many: number; others: number };
   /** Invocations in a workgroup; they share nothing. */
   group: number;
   /** Invocations worth having. */
@@ -47,10 +47,13 @@ interface Shape {
 }
 
 /** A CPU adapter's loads are slow, and its cache serves as registers: many held rows share a load. */
-const CPU: Shape = { blocks: [4, 2], group: 8, invocations: 256 };
+const CPU: Shape = { blocks: { few: 4, many: 6, others: 2 }, group: 8, invocations: 256 };
 
 /** A GPU's registers hold four rows of a thread, and it wants many threads. */
-const GPU: Shape = { blocks: [1, 1], group: 64, invocations: 16384 };
+const GPU: Shape = { blocks: { few: 1, many: 1, others: 1 }, group: 64, invocations: 16384 };
+
+/** Tokens that are many: the last, partly idle block matters less. */
+const MANY = 64;
 
 /** Streamed rows that are worth a chunk. */
 const SHORTEST = 64;
@@ -61,8 +64,8 @@ function shapeOf(gpu: Gpu): Shape {
 
 /** Cuts a pass into chunks: depends on the extents and the adapter alone. */
 export function cutOf(gpu: Gpu, pass: Pass, { held, streamed }: Work): Cut {
-  const { blocks: [search, others], invocations } = shapeOf(gpu);
-  const blocks = pass === "search" ? search : others;
+  const { blocks: { few, many, others }, invocations } = shapeOf(gpu);
+  const blocks = pass !== "search" ? others : held < MANY ? few : many;
   const across = Math.ceil(held / (4 * blocks));
   const wanted = Math.min(Math.ceil(invocations / across), Math.ceil(streamed / SHORTEST));
   const chunk = Math.ceil(streamed / wanted);
