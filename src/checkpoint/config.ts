@@ -27,7 +27,9 @@ export function parseConfig(text: string, file: string): Config {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new CheckpointError(file, `is no JSON: ${(cause as Error).message}`, { cause });
+    throw new CheckpointError(file, `is no JSON (${(cause as Error).message}); write it again`, {
+      cause,
+    });
   }
   return configPart({ value }, "value", file);
 }
@@ -39,23 +41,26 @@ export function configPart(config: Config, name: string, file: string): Config {
   const what = name === "value" ? "the file's content" : `"${name}"`;
   throw new CheckpointError(
     file,
-    `${what} is ${JSON.stringify(part) ?? "missing"}, expected an object`,
+    `${what} is ${JSON.stringify(part) ?? "missing"}, expected an object; ` +
+      "name a folder that coda adapt wrote, or write it again",
   );
 }
 
 /**
  * Calls a reader of a config. What it has to say of a field becomes the file's error.
  *
+ * @param file The file at fault where the reader names none.
+ * @param others Other files that the reader may name, each at the beginning of its message.
  * @throws {CheckpointError} for the reader's TypeError.
  */
-export function readingConfig<T>(file: string, read: () => T): T {
+export function readingConfig<T>(file: string, read: () => T, ...others: string[]): T {
   try {
     return read();
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    const prefix = `${file}: `;
     const { message } = cause;
-    const problem = message.startsWith(prefix) ? message.slice(prefix.length) : message;
-    throw new CheckpointError(file, problem, { cause });
+    const named = [file, ...others].find((name) => message.startsWith(`${name}: `));
+    const problem = named === undefined ? message : message.slice(`${named}: `.length);
+    throw new CheckpointError(named ?? file, problem, { cause });
   }
 }

@@ -1,16 +1,20 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { fuseLora, injectLora } from "../nn/mod.ts";
 import { CodaQuantizer, quantizerConfigFromJson } from "../quantizer/mod.ts";
-import { AutoencoderKL, vaeConfig } from "../vae/mod.ts";
-import { type Config, configPart, parseConfig, readConfig, readingConfig } from "./config.ts";
+import { AutoencoderKL } from "../vae/mod.ts";
+import { type Config, configPart, readConfig, readingConfig } from "./config.ts";
+import { openEmbedded } from "./embedded.ts";
 import { modelId, type NamedWeights } from "./model_id.ts";
 import { prefixed, type PrefixedFile } from "./prefixed.ts";
+import { readVaeConfig } from "./read_vae_config.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 
 /** A tokenizer's files, read or still open. */
 export interface TokenizerFiles {
   /** The parsed config.json: `vae` in diffusers' field names, `quantizer` in the official code's. */
   readonly config: Config;
+  /** A name of config.json for messages; by default one made of the weights'. */
+  readonly configFile?: string;
   /** The weights: `vae.*` and `quantizer.*`. */
   readonly weights: SafetensorsFile;
 }
@@ -26,7 +30,7 @@ export interface TokenizerParts {
 }
 
 /** The tokenizer that ships with the package: see its model card. */
-const EMBEDDED = new URL("../../models/tiny-coda-f8/", import.meta.url);
+const EMBEDDED = "tiny-coda-f8";
 
 /**
  * Reads a tokenizer from a folder with config.json and model.safetensors, from files already open, or,
@@ -39,32 +43,30 @@ export async function loadTokenizer(
   source?: string | TokenizerFiles,
 ): Promise<TokenizerParts> {
   if (typeof source === "object") return await loadParts(gpu, source);
-  const files = source === undefined ? await openEmbedded() : await openFolder(source);
+  const files = source === undefined ? await openEmbedded(EMBEDDED) : await openFolder(source);
   using _weights = files.weights;
   return await loadParts(gpu, files);
 }
 
-async function openEmbedded(): Promise<TokenizerFiles> {
-  const get = async (name: string) => await (await fetch(new URL(name, EMBEDDED))).bytes();
-  const [config, weights] = await Promise.all([get("config.json"), get("model.safetensors")]);
-  return {
-    config: parseConfig(new TextDecoder().decode(config), "the embedded config.json"),
-    weights: SafetensorsFile.fromBytes(weights, "the embedded tokenizer"),
-  };
-}
-
 async function openFolder(folder: string): Promise<TokenizerFiles> {
-  return {
-    config: await readConfig(`${folder}/config.json`),
-    weights: await SafetensorsFile.open(`${folder}/model.safetensors`),
-  };
+  const configFile = `${folder}/config.json`;
+  const config = await readConfig(configFile);
+  return { config, configFile, weights: await SafetensorsFile.open(`${folder}/model.safetensors`) };
 }
 
-async function loadParts(gpu: Gpu, { config, weights }: TokenizerFiles): Promise<TokenizerParts> {
-  const { file } = weights;
-  const quantizerJson = configPart(config, "quantizer", file);
-  const quantizerConfig = readingConfig(file, () => quantizerConfigFromJson(quantizerJson, file));
-  const vae = await loadAdaptedVae(gpu, configPart(config, "vae", file), prefixed(weights, "vae."));
+async function loadParts(gpu: Gpu, files: TokenizerFiles): Promise<TokenizerParts> {
+  const { config, weights, configFile = `config.json of ${weights.file}` } = files;
+  const quantizerJson = configPart(config, "quantizer", configFile);
+  const vaeJson = configPart(config, "vae", configFile);
+  const quantizerConfig = readingConfig(
+    configFile,
+    () => quantizerConfigFromJson(quantizerJson, configFile),
+  );
+  const { codebookSize, channels, attentionDim } = quantizerConfig;
+  // Before memory is taken: another model's config.json may ask for any amount of it.
+  weights.expectShape("quantizer.codebooks.weight", [codebookSize, channels]);
+  weights.expectShape("quantizer.attn.to_q.weight", [attentionDim, channels]);
+  const vae = await loadAdaptedVae(gpu, { json: vaeJson, configFile }, prefixed(weights, "vae."));
   try {
     const quantizer = await CodaQuantizer.load(
       gpu,
@@ -81,10 +83,10 @@ async function loadParts(gpu: Gpu, { config, weights }: TokenizerFiles): Promise
 /** Reads an autoencoder and, where the file has adapters, fuses them into it. */
 async function loadAdaptedVae(
   gpu: Gpu,
-  json: Config,
+  { json, configFile }: { json: Config; configFile: string },
   weights: PrefixedFile,
 ): Promise<AutoencoderKL> {
-  const config = readingConfig(weights.file, () => vaeConfig(json, weights));
+  const config = readVaeConfig(json, configFile, weights);
   const vae = await AutoencoderKL.load(gpu, config, weights);
   const downName = (conv: string) => `${conv}.lora_layer.down.weight`;
   const adapted = vae.convs.filter(({ name }) => weights.has(downName(name)));

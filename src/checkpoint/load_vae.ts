@@ -1,11 +1,13 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { AutoencoderKL, vaeConfig } from "../vae/mod.ts";
-import { type Config, parseConfig, readConfig, readingConfig } from "./config.ts";
+import { AutoencoderKL } from "../vae/mod.ts";
+import { readConfig } from "./config.ts";
+import { type EmbeddedModel, openEmbedded } from "./embedded.ts";
 import { CheckpointError } from "./errors.ts";
+import { readVaeConfig } from "./read_vae_config.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 
 /** The continuous VAE that ships with the package: see its model card. */
-const EMBEDDED = new URL("../../models/tiny-kl-f8/", import.meta.url);
+const EMBEDDED = "tiny-kl-f8";
 
 /**
  * Reads a continuous VAE from a folder with a config.json in diffusers' field names and one
@@ -23,23 +25,17 @@ const EMBEDDED = new URL("../../models/tiny-kl-f8/", import.meta.url);
  * ```
  */
 export async function loadVae(gpu: Gpu, folder?: string): Promise<AutoencoderKL> {
-  if (folder === undefined) return await loadEmbedded(gpu);
-  const config = await readConfig(`${folder}/config.json`);
-  using weights = await SafetensorsFile.open(await weightsFile(folder));
-  return await build(gpu, config, weights);
+  const { config, configFile, weights } = folder === undefined
+    ? await openEmbedded(EMBEDDED)
+    : await openFolder(folder);
+  using file = weights;
+  return await AutoencoderKL.load(gpu, readVaeConfig(config, configFile, file), file);
 }
 
-async function loadEmbedded(gpu: Gpu): Promise<AutoencoderKL> {
-  const get = async (name: string) => await (await fetch(new URL(name, EMBEDDED))).bytes();
-  const [config, weights] = await Promise.all([get("config.json"), get("model.safetensors")]);
-  const json = parseConfig(new TextDecoder().decode(config), "the embedded config.json");
-  using file = SafetensorsFile.fromBytes(weights, "the embedded VAE");
-  return await build(gpu, json, file);
-}
-
-async function build(gpu: Gpu, json: Config, weights: SafetensorsFile): Promise<AutoencoderKL> {
-  const config = readingConfig(weights.file, () => vaeConfig(json, weights));
-  return await AutoencoderKL.load(gpu, config, weights);
+async function openFolder(folder: string): Promise<EmbeddedModel> {
+  const configFile = `${folder}/config.json`;
+  const config = await readConfig(configFile);
+  return { config, configFile, weights: await SafetensorsFile.open(await weightsFile(folder)) };
 }
 
 async function weightsFile(folder: string): Promise<string> {

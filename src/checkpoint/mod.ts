@@ -13,6 +13,7 @@ export { loadTokenizer, type TokenizerFiles, type TokenizerParts } from "./load_
 export { loadVae } from "./load_vae.ts";
 export { modelId, type NamedWeights } from "./model_id.ts";
 export { prefixed, type PrefixedFile } from "./prefixed.ts";
+export { readVaeConfig } from "./read_vae_config.ts";
 export { saveTokenizer } from "./save_tokenizer.ts";
 export {
   type FloatTensor,

@@ -192,6 +192,22 @@ export class SafetensorsFile implements Disposable {
   }
 
   /**
+   * Checks a tensor's shape without reading it.
+   *
+   * @throws {CheckpointError} If it is missing or has another shape.
+   */
+  expectShape(name: string, expected: readonly number[]): void {
+    const { shape } = this.#entry(name);
+    if (sameShape(shape, expected)) return;
+    throw new CheckpointError(
+      this.file,
+      `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]; ` +
+        `the file is of another model or configuration`,
+      { tensor: name },
+    );
+  }
+
+  /**
    * Reads one tensor. Floats become float32, exactly.
    *
    * @throws {CheckpointError} If there is no tensor of this name or its dtype is not read here.
@@ -217,15 +233,7 @@ export class SafetensorsFile implements Disposable {
    * @throws {CheckpointError} If it is missing, has another shape, or holds integers.
    */
   async floats(name: string, shape?: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
-    const info = this.info(name);
-    if (shape !== undefined && !sameShape(info.shape, shape)) {
-      throw new CheckpointError(
-        this.file,
-        `has shape [${info.shape.join(", ")}], expected [${shape.join(", ")}]; ` +
-          `the file is of another model or configuration`,
-        { tensor: name },
-      );
-    }
+    if (shape !== undefined) this.expectShape(name, shape);
     const tensor = await this.tensor(name);
     if (isFloat(tensor.dtype)) return tensor.data as Float32Array<ArrayBuffer>;
     throw new CheckpointError(

@@ -4,6 +4,7 @@ import {
   makeFolder,
   prefixed,
   readConfig,
+  readVaeConfig,
   SafetensorsFile,
   type TensorToStore,
   writeFileAtomic,
@@ -12,7 +13,7 @@ import {
 import type { Gpu } from "../gpu/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { type QuantizerConfig, quantizerConfigToJson } from "../quantizer/mod.ts";
-import { AutoencoderKL, vaeConfig, vaeConfigToJson } from "../vae/mod.ts";
+import { AutoencoderKL, vaeConfigToJson } from "../vae/mod.ts";
 import type { Adapter } from "./adapter.ts";
 import { RunError } from "./errors.ts";
 import { MetricsLog } from "./metrics_log.ts";
@@ -84,7 +85,8 @@ export class RunFolder {
   async loadVae(gpu: Gpu): Promise<AutoencoderKL> {
     using file = await SafetensorsFile.open(this.#model);
     const weights = prefixed(file, "vae.");
-    const config = vaeConfig(configPart(this.config, "vae", `${this.path}/config.json`), weights);
+    const configFile = `${this.path}/config.json`;
+    const config = readVaeConfig(configPart(this.config, "vae", configFile), configFile, weights);
     return await AutoencoderKL.load(gpu, config, weights);
   }
 

@@ -47,22 +47,24 @@ export interface ShapeSource {
  * `norm_num_groups`, `mid_block_add_attention`, `use_quant_conv`, `use_post_quant_conv`,
  * `scaling_factor`, `shift_factor`, and our `encoder_attention_levels`.
  *
- * @throws {TypeError} where a field has the wrong kind, or neither file says it.
+ * @param file The name of config.json, for messages.
+ * @throws {TypeError} where a field has the wrong kind, neither file says it, or they differ.
  */
 export function vaeConfig(
   json: Readonly<Record<string, unknown>>,
   weights: ShapeSource,
+  file = `config.json of ${weights.file}`,
 ): VaeConfig {
   const inferred = inferVaeConfig(weights);
-  const field = reader(json, weights.file);
-  return {
+  const field = reader(json, file);
+  const config = {
     inChannels: field.count("in_channels", inferred.inChannels),
     channels: field.counts("block_out_channels", inferred.channels),
     blocksPerLevel: field.count("layers_per_block", inferred.blocksPerLevel),
     latentChannels: field.count("latent_channels", inferred.latentChannels),
     normGroups: field.count("norm_num_groups", inferred.normGroups),
     midAttention: field.flag("mid_block_add_attention", inferred.midAttention),
-    encoderAttentionLevels: field.counts(
+    encoderAttentionLevels: field.indices(
       "encoder_attention_levels",
       inferred.encoderAttentionLevels,
     ),
@@ -71,6 +73,43 @@ export function vaeConfig(
     scale: field.number("scaling_factor", inferred.scale),
     shift: field.number("shift_factor", inferred.shift),
   };
+  const problem = ownProblem(config) ?? difference(config, inferred, weights.file);
+  if (problem !== undefined) throw new TypeError(`${file}: ${problem}`);
+  return config;
+}
+
+/** What makes a configuration impossible by itself, or undefined. */
+function ownProblem({ channels, normGroups, scale }: VaeConfig): string | undefined {
+  const odd = channels.find((count) => count % normGroups !== 0);
+  if (odd !== undefined) {
+    return `"norm_num_groups" is ${normGroups}, expected a divisor of every level's channels, ` +
+      `${odd} among them`;
+  }
+  return scale === 0 ? '"scaling_factor" is 0, expected another number' : undefined;
+}
+
+/**
+ * Where the weights hold another network than the configuration, or undefined. What they lack is told
+ * when they are loaded; what they hold beyond it would be left out without a word.
+ */
+function difference(config: VaeConfig, found: VaeConfig, file: string): string | undefined {
+  const other = (name: string, value: unknown, weights: unknown) =>
+    `"${name}" is ${JSON.stringify(value)}, but ${file} has ${JSON.stringify(weights)}: ` +
+    "put the two files of one model together";
+  const { channels, blocksPerLevel } = config;
+  if (found.channels.some((count, i) => count !== channels[i])) {
+    return other("block_out_channels", channels, found.channels);
+  }
+  if (found.blocksPerLevel > blocksPerLevel) {
+    return other("layers_per_block", blocksPerLevel, found.blocksPerLevel);
+  }
+  if (found.latentChannels !== config.latentChannels) {
+    return other("latent_channels", config.latentChannels, found.latentChannels);
+  }
+  if (found.inChannels !== config.inChannels) {
+    return other("in_channels", config.inChannels, found.inChannels);
+  }
+  return undefined;
 }
 
 /** The `config.json` of a configuration, in diffusers' field names. */
@@ -140,21 +179,18 @@ function reader(json: Readonly<Record<string, unknown>>, file: string) {
   ) => {
     const value = json[name] ?? other;
     if (is(value)) return value;
-    throw new TypeError(
-      `config.json of ${file}: "${name}" is ${JSON.stringify(value)}, expected ${expected}`,
-    );
+    throw new TypeError(`${file}: "${name}" is ${JSON.stringify(value)}, expected ${expected}`);
   };
-  const isCount = (value: unknown): value is number =>
-    Number.isInteger(value) && Number(value) >= 0;
+  const from = (least: number) => (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= least;
+  const list = (least: number) => (value: unknown): value is readonly number[] =>
+    Array.isArray(value) && value.every(from(least)) && value.length >= least;
   return {
-    count: (name: string, other: number) => take(name, "a whole number", isCount, other),
+    count: (name: string, other: number) => take(name, "a whole number from 1 up", from(1), other),
     counts: (name: string, other: readonly number[]) =>
-      take(
-        name,
-        "a list of whole numbers",
-        (value): value is readonly number[] => Array.isArray(value) && value.every(isCount),
-        other,
-      ),
+      take(name, "a list of whole numbers from 1 up", list(1), other),
+    indices: (name: string, other: readonly number[]) =>
+      take(name, "a list of whole numbers", list(0), other),
     flag: (name: string, other: boolean) =>
       take(name, "true or false", (value) => typeof value === "boolean", other),
     number: (name: string, other: number) =>

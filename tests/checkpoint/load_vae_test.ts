@@ -15,12 +15,15 @@ gpuTest("loadVae: the embedded VAE is the one in its folder", async (gpu) => {
   });
 });
 
-gpuTest("loadVae: a config of the wrong kind is the weight file's error", async (gpu) => {
+gpuTest("loadVae: a config of the wrong kind is the error of config.json", async (gpu) => {
   const folder = new URL("../../models/tiny-kl-f8/", import.meta.url);
   await withFolder(async (path) => {
-    const file = join(path, "model.safetensors");
-    await Deno.copyFile(new URL("model.safetensors", folder), file);
-    await Deno.writeTextFile(join(path, "config.json"), '{"norm_num_groups":"eight"}');
+    const file = join(path, "config.json");
+    await Deno.copyFile(
+      new URL("model.safetensors", folder),
+      join(path, "model.safetensors"),
+    );
+    await Deno.writeTextFile(file, '{"norm_num_groups":"eight"}');
     const error = await assertRejects(() => loadVae(gpu, path), CheckpointError);
     assertEquals(error.file, file);
     assertEquals(error.message.includes('"norm_num_groups" is "eight"'), true, error.message);

@@ -100,13 +100,35 @@ faultTest(
 faultTest(
   "a config.json of something else",
   (model) => Deno.writeTextFile(join(model, "config.json"), '{"vae":{},"quantizer":{}}'),
-  (model) => `${weights(model)}: quantizer.codebook_size is missing`,
+  (model) => `${join(model, "config.json")}: quantizer.codebook_size is missing`,
 );
 
 faultTest(
   "a config.json that is no JSON",
   (model) => Deno.writeTextFile(join(model, "config.json"), "{"),
   (model) => `${join(model, "config.json")}: is no JSON`,
+);
+
+faultTest(
+  "a config.json that asks for more than there is memory",
+  async (model) => {
+    const file = join(model, "config.json");
+    const config = JSON.parse(await Deno.readTextFile(file));
+    config.quantizer.codebook_size = 2_000_000_000;
+    await Deno.writeTextFile(file, JSON.stringify(config));
+  },
+  (model) => `${weights(model)}: tensor "quantizer.codebooks.weight" has shape [16, 4], expected`,
+);
+
+faultTest(
+  "a config.json that is another VAE's",
+  async (model) => {
+    const file = join(model, "config.json");
+    const config = JSON.parse(await Deno.readTextFile(file));
+    config.vae.norm_num_groups = 3;
+    await Deno.writeTextFile(file, JSON.stringify(config));
+  },
+  (model) => `${join(model, "config.json")}: "norm_num_groups" is 3, expected a divisor`,
 );
 
 faultTest(

@@ -66,3 +66,21 @@ Deno.test("a file that is no autoencoder, and a field of the wrong kind, are nam
     '"block_out_channels" is "32", expected a list of whole numbers',
   );
 });
+
+Deno.test("a configuration that is impossible, or not the weights', is an error", () => {
+  for (
+    const [json, message] of [
+      [{ norm_num_groups: 0 }, '"norm_num_groups" is 0, expected a whole number from 1 up'],
+      [{ norm_num_groups: 3 }, "expected a divisor of every level's channels, 32 among them"],
+      [{ block_out_channels: [] }, "expected a list of whole numbers from 1 up"],
+      [{ scaling_factor: 0 }, '"scaling_factor" is 0'],
+      [{ block_out_channels: [32, 32] }, "but vae.safetensors has [32,32,64]"],
+      [{ block_out_channels: [32, 1e6, 64] }, "but vae.safetensors has [32,32,64]"],
+      [{ layers_per_block: 1 }, '"layers_per_block" is 1, but vae.safetensors has 2'],
+      [{ latent_channels: 4 }, '"latent_channels" is 4, but vae.safetensors has 8'],
+      [{ in_channels: 1 }, '"in_channels" is 1, but vae.safetensors has 3'],
+    ] as const
+  ) {
+    assertThrows(() => vaeConfig(json, source(shapes()), "a/config.json"), TypeError, message);
+  }
+});
