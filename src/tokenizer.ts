@@ -131,12 +131,13 @@ export class Tokenizer implements Disposable {
    * The image of tokens; with fewer scales a coarser one of the same size.
    *
    * @throws {TokenFileError} where another model made the tokens.
-   * @throws {RangeError} where `scales` is not between 1 and what the tokens hold.
+   * @throws {RangeError} where `scales` is not between 1 and what the tokens hold, or sizes, grids or
+   * codebook are not those of the model.
    */
   async decode(tokens: Tokens, options: DecodeOptions = {}): Promise<Image> {
     const scales = options.scales ?? tokens.grids.length;
     this.#checkTokens(tokens, scales);
-    const padded = tokens.decoded ?? { width: tokens.width, height: tokens.height };
+    const padded = this.#paddedSize(tokens);
     const values = await this.#recordDecode(tokens, padded, scales);
     return crop(
       floatToImage(values, padded.width, padded.height),
@@ -255,15 +256,30 @@ export class Tokenizer implements Disposable {
         `decode: ${scales} scales of tokens that hold 1 to ${tokens.grids.length}`,
       );
     }
-    const padded = this.#paddedSize(tokens);
     this.#checkSize(tokens, 1);
+    const padded = this.#paddedSize(tokens);
+    const { width, height } = tokens.decoded ?? tokens;
+    if (width !== padded.width || height !== padded.height) {
+      throw new RangeError(
+        `decode: the tokens cover ${width}×${height}, a ${tokens.width}×${tokens.height} image ` +
+          `takes ${padded.width}×${padded.height}: encode it again`,
+      );
+    }
+    const { codebookSize } = this.quantizer.config;
+    if (tokens.codebookSize !== codebookSize) {
+      throw new RangeError(
+        `decode: the tokens are of ${tokens.codebookSize} codes, the model has ${codebookSize}: ` +
+          "encode the image again",
+      );
+    }
     const grids = this.#grids(padded);
     const fits = tokens.grids.every(({ height, width }, i) =>
       height === grids[i]?.height && width === grids[i]?.width
     );
     if (!fits) {
       throw new RangeError(
-        `decode: the tokens' grids are not those of a ${tokens.width}×${tokens.height} image`,
+        `decode: the tokens' grids are not those of a ${tokens.width}×${tokens.height} image: ` +
+          "encode it again",
       );
     }
   }

@@ -145,6 +145,14 @@ gpuTest("images and tokens that do not fit are refused with what to do", async (
     await assertRejects(() => tokenizer.decode(tokens, { scales: 0 }), RangeError, "0 scales");
     const stretched = { ...tokens, width: 16 };
     await assertRejects(() => tokenizer.decode(stretched), RangeError, "not those of a 16×8 image");
+    const covering = { ...tokens, decoded: { width: 4096, height: 4096 } };
+    await assertRejects(() => tokenizer.decode(covering), RangeError, "cover 4096×4096");
+    const larger = { ...tokens, codebookSize: 32 };
+    await assertRejects(
+      () => tokenizer.decode(larger),
+      RangeError,
+      "of 32 codes, the model has 16",
+    );
   });
 });
 
