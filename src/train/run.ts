@@ -170,6 +170,7 @@ async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promis
   using quantizer = new CodaQuantizer(gpu, parts.quantizer);
   quantizer.parameters.initialize(quantizerRandom(seed));
   using adapter = new Adapter({ vae, lora, quantizer }, recipeOf(options));
+  await images.sample(0); // where no image can be used, that is said before anything is written
   const folder = await begin();
   const digest = await digestOf(images.files);
   if (await folder.isSaved()) await folder.restore(adapter, digest);

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { loadTokenizer, SafetensorsFile } from "../../src/checkpoint/mod.ts";
+import { CheckpointError, loadTokenizer, SafetensorsFile } from "../../src/checkpoint/mod.ts";
+import { ImageError } from "../../src/data/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import {
   adapt,
@@ -168,6 +169,9 @@ gpuTest("adapt: options that do not fit are errors before anything is written", 
   await expectError(gpu, ground, "run", { targets: ["nothing"] }, RangeError, "nothing");
   await expectError(gpu, ground, "run", { images: [ground.path("none")] }, Error, "none");
   await expectError(gpu, ground, "run", { vae: ground.path("images") }, Error, "config.json");
+  const image = ground.path("no.png");
+  await Deno.writeTextFile(image, "no image");
+  await expectError(gpu, ground, "run", { images: [image] }, ImageError, "cannot be used");
   await assertRejects(() => Deno.stat(ground.path("run")), Deno.errors.NotFound);
 });
 
@@ -180,6 +184,20 @@ gpuTest("resumeAdapt: other options or images are errors that say which", async 
     await Deno.copyFile(ground.path("images/0.png"), ground.path("images/new.png"));
     await assertRejects(() => resumeAdapt(gpu, run), RunError, "the images are not those");
     await assertRejects(() => resumeAdapt(gpu, ground.path("none")), Error, "config.json");
+  });
+});
+
+gpuTest("resumeAdapt: a config.json that was spoilt is named", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const run = ground.path("run");
+  const file = `${run}/config.json`;
+  await adapt(gpu, run, { ...ground.options, steps: 1, warmupSteps: 0 });
+  const config = JSON.parse(await Deno.readTextFile(file));
+  const spoilt = { ...config, vae: { ...config.vae, norm_num_groups: "two" } };
+  await Deno.writeTextFile(file, JSON.stringify(spoilt));
+  await flat(gpu, async () => {
+    const message = `${file}: "norm_num_groups" is "two"`;
+    await assertRejects(() => resumeAdapt(gpu, run), CheckpointError, message);
   });
 });
 
