@@ -42,7 +42,10 @@ export const adapt: Command = defineCommand({
     warmupBatch: numberFlag("latents in a step of the warm-up; default 16", count),
     warmupCrops: numberFlag("crops of each image that the warm-up knows; default 2", count),
     size: numberFlag("side of the square crops in pixels; default 256", count),
-    codebookSize: numberFlag("how many codes there are; default 16384", count),
+    codebookSize: numberFlag("how many codes there are; default 16384", {
+      ...count,
+      max: 2 ** 24, // a token file holds no more
+    }),
     patchSizes: stringFlag(
       "sides of the scales' grids, coarse to fine; default those of the paper",
       {
@@ -76,6 +79,7 @@ export const adapt: Command = defineCommand({
     const { out, resume } = flags;
     if (out === undefined) throw new UsageError("adapt needs --out, the folder of the run");
     if (args.length === 0 && !resume) throw new UsageError("adapt needs at least one IMAGE|FOLDER");
+    expectWork(flags);
     if (!resume) await expectEmpty(out);
     const { size: imageSize, patchSizes, targets, ...rest } = flags;
     const { runAdapt } = await import("./work/adapt.ts");
@@ -105,6 +109,23 @@ export const adapt: Command = defineCommand({
     });
   },
 });
+
+/** Refuses numbers with which nothing would be learned. */
+function expectWork(
+  { steps, warmupSteps = 0, lr, warmupLr }: {
+    steps?: number;
+    warmupSteps?: number;
+    lr?: number;
+    warmupLr?: number;
+  },
+): void {
+  if (steps === 0 && warmupSteps === 0) {
+    throw new UsageError("--steps 0 leaves nothing to do: give --warmup-steps, or more --steps");
+  }
+  for (const [name, rate] of [["lr", lr], ["warmup-lr", warmupLr]]) {
+    if (rate === 0) throw new UsageError(`--${name} takes a number above 0; found 0`);
+  }
+}
 
 /** A new run takes no folder in which something is. */
 async function expectEmpty(folder: string): Promise<void> {
