@@ -107,7 +107,9 @@ const time = (seconds: number | undefined) => seconds?.toFixed(3) ?? "–";
 console.log(`# The quantizer: the matrix of logits (composed) and streamed
 
 Adapter: ${gpu.adapter.description}. One image; d = 32, c = 16. Medians of ${ROUNDS}, the paths taking turns.
-MB are the peak of a forward and backward pass over what was live before it. – : more logits than ${LARGEST}.
+MB are the peak of a forward and backward pass over what was live before it, the parameters. – : more logits
+than ${LARGEST}. The streamed path grows by about 700 bytes a code, which are the codebook as keys and values
+and the gradients on their way back, whatever the tokens; logits alone are 4 bytes a code and token.
 
 | V | tokens | MB composed | MB streamed | encode composed, s | encode streamed, s | forward + backward composed, s | streamed, s |
 |---|---|---|---|---|---|---|---|`);
