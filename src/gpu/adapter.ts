@@ -23,7 +23,7 @@ export interface AdapterReport {
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|warp|software/i;
 
 /** Whether an adapter computes on the CPU: it says so itself, or its driver's name does. */
-export function isCpuAdapter(adapter: GPUAdapter): boolean {
+function isCpuAdapter(adapter: GPUAdapter): boolean {
   return adapter.info.isFallbackAdapter || SOFTWARE.test(adapter.info.description);
 }
 

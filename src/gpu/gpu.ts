@@ -68,7 +68,10 @@ export class Gpu implements Disposable {
     this.adapter = adapter;
     this.isCpu = adapter.isCpu;
     this.#ring = new UniformRing(device);
-    this.#pipelines = new Pipelines(device, this.#ring.buffer);
+    this.#pipelines = new Pipelines(device, this.#ring.buffer, (label, error) => {
+      if (this.#error instanceof DeviceLostError) return;
+      this.#error = new KernelError(`kernel ${label}: ${fromGpuError(error).message}`);
+    });
     this.#pool = new BufferPool(device, poolBytes, (id) => {
       this.submit(); // commands still being recorded may use the buffer
       this.#pipelines.forget(id);
@@ -136,7 +139,7 @@ export class Gpu implements Disposable {
   write(storage: Storage, data: Float32Array | Uint32Array): void {
     this.submit(); // the queue would run the write before commands that are still being recorded
     this.#device.queue.writeBuffer(
-      storage.pooled.buffer,
+      storage.buffer,
       0,
       data.buffer as ArrayBuffer,
       data.byteOffset,
@@ -146,12 +149,12 @@ export class Gpu implements Disposable {
 
   /** Sets every byte to zero. */
   clear(storage: Storage): void {
-    this.#encode().clearBuffer(storage.pooled.buffer, 0, storage.byteLength);
+    this.#encode().clearBuffer(storage.buffer, 0, storage.byteLength);
   }
 
   /** Copies one storage to another of the same size. */
   copy(from: Storage, to: Storage): void {
-    this.#encode().copyBufferToBuffer(from.pooled.buffer, 0, to.pooled.buffer, 0, from.byteLength);
+    this.#encode().copyBufferToBuffer(from.buffer, 0, to.buffer, 0, from.byteLength);
   }
 
   /**
@@ -192,9 +195,10 @@ export class Gpu implements Disposable {
 
   /** Reads a storage as it is after everything dispatched before this call. */
   async read(storage: Storage): Promise<ArrayBuffer> {
+    const source = storage.buffer;
     const size = Math.ceil(storage.byteLength / 4) * 4;
     const staging = this.#device.createBuffer({ size: Math.max(size, 4), usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
-    if (size > 0) this.#encode().copyBufferToBuffer(storage.pooled.buffer, 0, staging, 0, size);
+    if (size > 0) this.#encode().copyBufferToBuffer(source, 0, staging, 0, size);
     this.submit();
     try {
       await staging.mapAsync(1); // READ
@@ -228,7 +232,8 @@ export class Gpu implements Disposable {
       throw new GpuError("this adapter has no timestamps (feature timestamp-query)");
     }
     this.submit();
-    const profiler = this.#profiler = new Profiler(this.#device);
+    using profiler = new Profiler(this.#device);
+    this.#profiler = profiler;
     try {
       await work();
       await this.sync();

@@ -12,18 +12,35 @@ export interface Pipeline {
   readonly groups: Map<string, GPUBindGroup>;
 }
 
+/** Where a bind group is cached, and the buffers that it holds. */
+interface CachedGroup {
+  groups: Map<string, GPUBindGroup>;
+  key: string;
+  buffers: readonly number[];
+}
+
 /** Compiles entry points once per set of constants and caches bind groups by buffer identity. */
 export class Pipelines {
   #device: GPUDevice;
   #uniforms: GPUBuffer;
   #modules = new Map<string, GPUShaderModule>();
   #pipelines = new Map<string, Pipeline>();
-  #groupsByBuffer = new Map<number, { groups: Map<string, GPUBindGroup>; key: string }[]>();
+  #groupsByBuffer = new Map<number, Set<CachedGroup>>();
 
-  /** `uniforms` is the ring that every pipeline's parameters are read from. */
-  constructor(device: GPUDevice, uniforms: GPUBuffer) {
+  #onRefused: (label: string, error: GPUError) => void;
+
+  /**
+   * `uniforms` is the ring that every pipeline's parameters are read from; `onRefused` hears of a
+   * pipeline that does not compile.
+   */
+  constructor(
+    device: GPUDevice,
+    uniforms: GPUBuffer,
+    onRefused: (label: string, error: GPUError) => void,
+  ) {
     this.#device = device;
     this.#uniforms = uniforms;
+    this.#onRefused = onRefused;
   }
 
   /** The pipeline of an entry point with the given `override` constants. */
@@ -54,7 +71,11 @@ export class Pipelines {
 
   /** Drops the bind groups that hold a destroyed buffer. */
   forget(bufferId: number): void {
-    for (const { groups, key } of this.#groupsByBuffer.get(bufferId) ?? []) groups.delete(key);
+    for (const cached of this.#groupsByBuffer.get(bufferId) ?? []) {
+      cached.groups.delete(cached.key);
+      // A parameter outlives thousands of the buffers that it was bound with.
+      for (const id of cached.buffers) this.#groupsByBuffer.get(id)?.delete(cached);
+    }
     this.#groupsByBuffer.delete(bufferId);
   }
 
@@ -78,18 +99,21 @@ export class Pipelines {
         `kernel ${pipeline.label} has no "${extra}": it uses ${names.join(", ")}`,
       );
     }
+    refuseAliases(pipeline, bound);
     const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name, binding }) => ({
       binding,
       resource: { buffer: bound[name].pooled.buffer },
     }));
     entries.push({ binding: 0, resource: { buffer: this.#uniforms, size: UNIFORM_SIZE } });
-    for (const name of names) {
-      const { id } = bound[name].pooled;
+    const buffers = names.map((name) => bound[name].pooled.id);
+    const cached = { groups: pipeline.groups, key, buffers };
+    for (const id of buffers) {
       const uses = this.#groupsByBuffer.get(id);
-      if (uses) uses.push({ groups: pipeline.groups, key });
-      else this.#groupsByBuffer.set(id, [{ groups: pipeline.groups, key }]);
+      if (uses) uses.add(cached);
+      else this.#groupsByBuffer.set(id, new Set([cached]));
     }
-    return this.#device.createBindGroup({ layout: pipeline.layout, entries });
+    const { label, layout } = pipeline;
+    return this.#device.createBindGroup({ label, layout, entries });
   }
 
   #compile(
@@ -103,6 +127,7 @@ export class Pipelines {
       const known = [...kernel.entries.keys()].join(", ");
       throw new KernelError(`kernel ${kernel.name} has no entry "${entry}": it has ${known}`);
     }
+    this.#device.pushErrorScope("validation"); // drivers leave the label out of their messages
     const layout = this.#device.createBindGroupLayout({
       label,
       entries: [
@@ -119,6 +144,9 @@ export class Pipelines {
       layout: this.#device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
       compute: { module: this.#module(kernel), entryPoint: entry, constants },
     });
+    this.#device.popErrorScope().then((error) => {
+      if (error) this.#onRefused(label, error);
+    }, () => {}); // rejected with a lost device, which is reported as such
     return { label, pipeline, bindings, layout, groups: new Map() };
   }
 
@@ -129,6 +157,21 @@ export class Pipelines {
       this.#modules.set(kernel.name, module);
     }
     return module;
+  }
+}
+
+/** Drivers refuse such a dispatch too, but only at the next wait and without the kernel's name. */
+function refuseAliases({ label, bindings }: Pipeline, bound: Record<string, Storage>): void {
+  for (const { name, writes } of bindings) {
+    if (!writes) continue;
+    const other = bindings.find((binding) =>
+      binding.name !== name && bound[binding.name].pooled === bound[name].pooled
+    );
+    if (other) {
+      throw new KernelError(
+        `kernel ${label} writes "${name}", which is also bound to "${other.name}": copy one of them`,
+      );
+    }
   }
 }
 

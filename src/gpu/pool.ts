@@ -1,4 +1,4 @@
-import { OutOfMemoryError } from "./errors.ts";
+import { GpuError, OutOfMemoryError } from "./errors.ts";
 
 /** GPU memory in bytes. */
 export interface MemoryUse {
@@ -44,17 +44,30 @@ export class Storage {
     return this.#references;
   }
 
-  /** Adds a holder. */
+  /** The buffer, for commands. @throws {GpuError} once the bytes were given back. */
+  get buffer(): GPUBuffer {
+    this.#expectHeld();
+    return this.pooled.buffer;
+  }
+
+  /** Adds a holder. @throws {GpuError} once the bytes were given back. */
   retain(): this {
-    if (this.#references === 0) throw new Error("storage was already released");
+    this.#expectHeld();
     this.#references++;
     return this;
   }
 
   /** Takes a holder away; the last one gives the buffer back. */
   release(): void {
-    if (this.#references === 0) throw new Error("storage was already released");
+    this.#expectHeld();
     if (--this.#references === 0) this.#pool.recycle(this);
+  }
+
+  #expectHeld(): void {
+    if (this.#references > 0) return;
+    throw new GpuError(
+      "the tensor was already freed: keep it with scope.keep, or do not use it after its scope",
+    );
   }
 }
 

@@ -11,11 +11,11 @@ export interface ProfileRow {
 const CAPACITY = 128;
 
 /** Measures dispatches by GPU timestamps, each in a pass of its own. */
-export class Profiler {
+export class Profiler implements Disposable {
   #device: GPUDevice;
   #queries: GPUQuerySet;
   #labels: string[] = [];
-  #results: { labels: string[]; buffer: GPUBuffer }[] = [];
+  #results: { labels: string[]; buffers: readonly [resolved: GPUBuffer, read: GPUBuffer] }[] = [];
 
   /** Needs a device with the "timestamp-query" feature. */
   constructor(device: GPUDevice) {
@@ -47,14 +47,14 @@ export class Profiler {
     const buffer = this.#device.createBuffer({ size, usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
     encoder.resolveQuerySet(this.#queries, 0, count, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, buffer, 0, size);
-    this.#results.push({ labels: this.#labels, buffer });
+    this.#results.push({ labels: this.#labels, buffers: [resolved, buffer] });
     this.#labels = [];
   }
 
   /** The time per kernel entry, slowest first. */
   async rows(): Promise<ProfileRow[]> {
     const rows = new Map<string, ProfileRow>();
-    for (const { labels, buffer } of this.#results) {
+    for (const { labels, buffers: [, buffer] } of this.#results) {
       await buffer.mapAsync(1); // READ
       const times = new BigUint64Array(buffer.getMappedRange());
       labels.forEach((kernel, i) => {
@@ -63,9 +63,13 @@ export class Profiler {
         row.seconds += Number(times[2 * i + 1] - times[2 * i]) * 1e-9;
         rows.set(kernel, row);
       });
-      buffer.destroy();
     }
-    this.#queries.destroy();
     return [...rows.values()].sort((a, b) => b.seconds - a.seconds);
+  }
+
+  /** Frees what the measurement took on the GPU. */
+  [Symbol.dispose](): void {
+    for (const { buffers } of this.#results) buffers.forEach((buffer) => buffer.destroy());
+    this.#queries.destroy();
   }
 }

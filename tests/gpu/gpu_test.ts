@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { defineKernel, Gpu, GpuError, KernelError, OutOfMemoryError } from "../../src/gpu/mod.ts";
-import { fromArray, full, zeros } from "../../src/tensor/mod.ts";
+import { fromArray, full, share, zeros } from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
 const accumulate = defineKernel("accumulate");
@@ -62,8 +62,8 @@ gpuTest("a full pool destroys what does not fit, also while it is in use", async
   assertEquals(gpu.memory.pooled, 0);
 });
 
-gpuTest("scopes free what is not kept, innermost first", (gpu) => {
-  flat(gpu, () => {
+gpuTest("scopes free what is not kept, innermost first", async (gpu) => {
+  await flat(gpu, () => {
     using outer = gpu.scope();
     const before = gpu.memory.live;
     let kept;
@@ -105,21 +105,53 @@ gpuTest("wrong bindings, parameters and entries are named", (gpu) => {
 gpuTest("what the driver refuses is thrown at the next wait, with the kernel's name", async () => {
   using gpu = await Gpu.create();
   using x = zeros(gpu, [1]);
+  using y = zeros(gpu, [1]);
   gpu.run(accumulate, "add", {
-    bind: { x: x.storage, y: x.storage },
+    bind: { x: x.storage, y: y.storage },
     params: { size: 1 },
+    constants: { NONE: 1 },
     grid: [1, 1, 1],
   });
-  await assertRejects(() => gpu.sync(), KernelError);
+  await assertRejects(() => gpu.sync(), KernelError, "kernel accumulate:add,NONE=1: ");
   assertEquals(await x.item(), 0); // the device goes on
 });
 
-gpuTest("a tensor beyond the adapter's limit is refused before anything is allocated", (gpu) => {
-  const limit = gpu.adapter.limits.maxStorageBufferBindingSize;
-  flat(gpu, () => {
-    assertThrows(() => zeros(gpu, [limit / 4 + 1]), OutOfMemoryError, "smaller image or batch");
-  });
+gpuTest("a buffer that a dispatch writes is bound to nothing else", (gpu) => {
+  using _scope = gpu.scope();
+  const x = zeros(gpu, [1]);
+  const run = () =>
+    gpu.run(accumulate, "add", {
+      bind: { x: x.storage, y: x.storage },
+      params: { size: 1 },
+      grid: [1, 1, 1],
+    });
+  assertThrows(run, KernelError, 'accumulate:add writes "y", which is also bound to "x"');
 });
+
+gpuTest("freed bytes are neither read, written, cleared, copied nor shared", async (gpu) => {
+  using y = zeros(gpu, [1]);
+  const x = zeros(gpu, [1]);
+  x.dispose();
+  const uses = [
+    () => gpu.write(x.storage, new Float32Array(1)),
+    () => gpu.clear(x.storage),
+    () => gpu.copy(x.storage, y.storage),
+    () => gpu.copy(y.storage, x.storage),
+    () => share(x),
+  ];
+  for (const use of uses) assertThrows(use, GpuError, "already freed");
+  await assertRejects(() => gpu.read(x.storage), GpuError, "already freed");
+});
+
+gpuTest(
+  "a tensor beyond the adapter's limit is refused before anything is allocated",
+  async (gpu) => {
+    const limit = gpu.adapter.limits.maxStorageBufferBindingSize;
+    await flat(gpu, () => {
+      assertThrows(() => zeros(gpu, [limit / 4 + 1]), OutOfMemoryError, "smaller image or batch");
+    });
+  },
+);
 
 gpuTest("a profile counts dispatches by kernel, or says that the adapter cannot", async (gpu) => {
   using y = zeros(gpu, [64]);
