@@ -49,9 +49,10 @@ export function conv1d(
   options: Conv1dOptions = {},
 ): Tensor {
   const { stride = 1, padding = 0, paddingMode = "zeros" } = options;
-  check(x, weight, bias);
-  using scope = x.gpu.scope();
   const ends = typeof padding === "number" ? { left: padding, right: padding } : padding;
+  check(x, weight, bias);
+  checkGeometry(x, weight, stride, ends);
+  using scope = x.gpu.scope();
   const isCircular = paddingMode === "circular";
   const sequence = isCircular ? pad(x, [[0, 0], [ends.left, ends.right]], { mode: "circular" }) : x;
   const [batch, length, cin] = sequence.shape;
@@ -77,5 +78,28 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | undefined): void {
   }
   if (bias && !sameShape(bias.shape, [weight.shape[2]])) {
     throw new ShapeError("conv1d", `bias ${shapeText(bias.shape)}: expected [${weight.shape[2]}]`);
+  }
+}
+
+function checkGeometry(
+  x: Tensor,
+  weight: Tensor,
+  stride: number,
+  { left, right }: Padding1d,
+): void {
+  if (!Number.isInteger(stride) || stride < 1) {
+    throw new RangeError(`conv1d: stride ${stride} is no whole number of at least 1`);
+  }
+  for (const end of [left, right]) {
+    if (!Number.isInteger(end) || end < 0) {
+      throw new RangeError(`conv1d: padding ${end} is no whole number of at least 0`);
+    }
+  }
+  if (x.shape[1] + left + right < weight.shape[0]) {
+    throw new ShapeError(
+      "conv1d",
+      `x ${shapeText(x.shape)}, weight ${shapeText(weight.shape)}: ` +
+        "the kernel is longer than the padded sequence",
+    );
   }
 }

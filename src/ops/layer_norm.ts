@@ -3,8 +3,8 @@ import { rowNorm } from "./row_norm.ts";
 
 /**
  * Layer normalisation (Ba et al. 2016) over the last axis: each row of `x` `[…, C]` is brought to mean 0
- * and variance 1, then scaled by `gamma` `[C]` and shifted by `beta` `[C]`. `eps` is added to the
- * variance. The result has the shape of `x`.
+ * and variance 1, then scaled by `gamma` `[C]` and shifted by `beta` `[C]`. `eps`, by default
+ * 1e-5, is added to the variance. The result has the shape of `x`.
  *
  * @throws {ShapeError} where `x` has no axis, or gamma or beta is not `[C]`.
  * @throws {RangeError} where `eps` is negative.

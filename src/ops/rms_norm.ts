@@ -3,7 +3,7 @@ import { rowNorm } from "./row_norm.ts";
 
 /**
  * RMS normalisation (Zhang & Sennrich 2019) over the last axis: each row of `x` `[…, C]` is divided by
- * `√(mean(x²) + eps)` and scaled by `gamma` `[C]`. The quantizer normalises its queries and keys so.
+ * `√(mean(x²) + eps)`, eps by default 1e-5, and scaled by `gamma` `[C]`. The quantizer normalises its queries and keys so.
  * The result has the shape of `x`.
  *
  * @throws {ShapeError} where `x` has no axis, or gamma is not `[C]`.

@@ -208,7 +208,8 @@ export function relu(x: Tensor): Tensor {
 }
 
 /**
- * x where it is positive, else `slope · x` (Maas et al. 2013). Its gradient at 0 is the slope.
+ * x where it is positive, else `slope · x` (Maas et al. 2013). Its gradient at 0 is the slope, by
+ * default 0.2 as discriminators have it; PyTorch's default is 0.01.
  *
  * @throws {ShapeError} where x is not f32.
  *

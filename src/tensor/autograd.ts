@@ -62,7 +62,10 @@ export function recordParts(
   outputs.forEach((output, i) => output.node = parts[i]);
 }
 
-/** Runs `work` without recording: what it makes are constants to any later gradient. */
+/**
+ * Runs `work` without recording: what it makes are constants to any later gradient. Recording goes on
+ * when `work` returns: what an async function does after its first await is recorded.
+ */
 export function noGrad<T>(work: () => T): T {
   const before = recording;
   recording = false;

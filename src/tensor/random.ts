@@ -38,7 +38,7 @@ function multiplyHigh(a: number, b: number): number {
 
 /**
  * A stream of random numbers named by a seed and a stream number. The n-th number depends on those
- * three alone, so a run continues after `skip` as if it had never stopped.
+ * three alone: a run that gives each of its steps a stream continues as if it had never stopped.
  *
  * Numbers are made on the host: WGSL leaves the last bits of log and cos to the driver, and the same
  * seed is to give the same run on every machine.
@@ -94,8 +94,13 @@ export class Random {
     return radius * Math.cos(angle);
   }
 
-  /** Standard normal, drawn again until it lies within ±`limit`. */
+  /**
+   * Standard normal, drawn again until it lies within ±`limit`.
+   *
+   * @throws {RangeError} where the limit is not above 0: nothing would lie within it.
+   */
   truncatedNormal(limit: number): number {
+    if (!(limit > 0)) throw new RangeError(`truncatedNormal: limit ${limit} is not above 0`);
     for (;;) {
       const value = this.normal();
       if (Math.abs(value) <= limit) return value;
@@ -117,7 +122,7 @@ function generate(gpu: Gpu, shape: Shape, next: () => number): Tensor {
   return fromArray(gpu, Float32Array.from({ length: sizeOf(shape) }, next), shape);
 }
 
-/** A tensor of uniform numbers in [low, high). */
+/** A tensor of uniform numbers from low to high, which itself comes up by rounding to float32 alone. */
 export function uniform(
   gpu: Gpu,
   shape: Shape,
@@ -137,7 +142,12 @@ export function normal(
   return generate(gpu, shape, () => mean + std * random.normal());
 }
 
-/** A tensor of normal numbers, drawn again outside `mean ± limit·std` (PyTorch's `trunc_normal_`). */
+/**
+ * A tensor of normal numbers, drawn again outside `mean ± limit·std`. PyTorch's `trunc_normal_` cuts
+ * at absolute values instead, by default at ±2: with std 0.02 at a `limit` of 100.
+ *
+ * @throws {RangeError} where the limit is not above 0.
+ */
 export function truncatedNormal(
   gpu: Gpu,
   shape: Shape,

@@ -155,7 +155,7 @@ export function inferVaeConfig(weights: ShapeSource): VaeConfig {
   const isKl16 = levels === 5 && latentChannels === 16;
   return {
     inChannels: shape("encoder.conv_in.weight")[1],
-    channels: Array.from({ length: levels }, (_, i) => level(i)),
+    channels: Array.from({ length: Math.max(levels, 1) }, (_, i) => level(i)),
     blocksPerLevel: count((j) => `encoder.down.0.block.${j}.conv1.weight`),
     latentChannels,
     normGroups: 32,

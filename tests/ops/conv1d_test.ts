@@ -51,11 +51,18 @@ gpuTest("conv1d refuses what does not fit", (gpu) => {
     [() => conv1d(zeros(gpu, [5, 3]), weight), "x [5, 3]"],
     [() => conv1d(x, zeros(gpu, [3, 8, 3])), "x has 3 channels"],
     [() => conv1d(x, weight, zeros(gpu, [3])), "expected [8]"],
-    [() => conv1d(x, zeros(gpu, [6, 3, 8])), "larger than the padded image"],
+    [() => conv1d(x, zeros(gpu, [6, 3, 8])), "conv1d: x [1, 5, 3], weight [6, 3, 8]"],
   ];
   for (const [work, message] of refused) assertThrows(work, ShapeError, message);
   assertThrows(
     () => conv1d(x, weight, undefined, { padding: 6, paddingMode: "circular" }),
     RangeError,
   );
+  assertThrows(
+    () => conv1d(x, weight, undefined, { stride: 0 }),
+    RangeError,
+    "conv1d: stride 0",
+  );
+  const padding = { left: 1, right: -1 };
+  assertThrows(() => conv1d(x, weight, undefined, { padding }), RangeError, "conv1d: padding -1");
 });

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { philox, Random } from "../../src/tensor/mod.ts";
 
 Deno.test("philox gives the published known answers", () => {
@@ -46,6 +46,17 @@ Deno.test("moments: uniform, normal, truncated normal", () => {
   near(moments(() => random.uniform()), [0.5, Math.sqrt(1 / 12)]);
   near(moments(() => random.normal()), [0, 1]);
   near(moments(() => random.truncatedNormal(2)), [0, 0.8796]); // of a normal cut at ±2 sigma
+});
+
+Deno.test("a truncated normal stays within its limit, which must leave room", () => {
+  const random = new Random(4);
+  const largest = Math.max(
+    ...Array.from({ length: 2000 }, () => Math.abs(random.truncatedNormal(0.5))),
+  );
+  assert(largest <= 0.5 && largest > 0.49, `largest ${largest}`);
+  for (const limit of [0, -1, NaN]) {
+    assertThrows(() => random.truncatedNormal(limit), RangeError, `limit ${limit}`);
+  }
 });
 
 Deno.test("a permutation holds every number once", () => {

@@ -60,6 +60,16 @@ Deno.test("a file that is no autoencoder, and a field of the wrong kind, are nam
     TypeError,
     "vae.safetensors: tensor decoder.conv_in.weight is missing: expected an autoencoder in LDM",
   );
+  const diffusers = new Map([
+    ["encoder.conv_in.weight", [32, 3, 3, 3]],
+    ["encoder.down_blocks.0.resnets.0.conv1.weight", [32, 32, 3, 3]],
+    ["decoder.conv_in.weight", [64, 8, 3, 3]],
+  ]);
+  assertThrows(
+    () => inferVaeConfig(source(diffusers)),
+    TypeError,
+    "tensor encoder.down.0.block.0.conv1.weight is missing: expected an autoencoder in LDM",
+  );
   assertThrows(
     () => vaeConfig({ block_out_channels: "32" }, source(shapes())),
     TypeError,
