@@ -1,9 +1,9 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { CodaQuantizer, quantizerConfigFromJson } from "../../src/quantizer/mod.ts";
 import { withPath } from "../../src/quantizer/path.ts";
 import { add, affine, mul, sum } from "../../src/ops/mod.ts";
-import { gradients, type Tensor } from "../../src/tensor/mod.ts";
+import { fromArray, gradients, type Tensor } from "../../src/tensor/mod.ts";
 import { weightsOf } from "../../src/nn/mod.ts";
 import { assertClose } from "../support/compare.ts";
 import { gpuTest } from "../support/gpu.ts";
@@ -52,6 +52,7 @@ async function compare(gpu: Gpu, goldens: string, name: string): Promise<void> {
   const config = quantizerConfigFromJson(golden.json, name);
   using model = await CodaQuantizer.load(gpu, config, golden.file);
   using input = await golden.image(gpu, "input");
+  await compareDecode(golden, model, input.shape);
   if (!await codesAgree(golden, model, input)) return; // a near tie parts what follows it
   await compareForward(golden, model, input);
   for (const objective of Object.keys(OBJECTIVES)) {
@@ -59,6 +60,30 @@ async function compare(gpu: Gpu, goldens: string, name: string): Promise<void> {
       await compareGradients(golden, model, input, objective);
     }
   }
+}
+
+/** The latent of the official codes, which holds whatever codes are found here. */
+async function compareDecode(
+  golden: Golden<QuantizerJson>,
+  model: CodaQuantizer,
+  [batch, height, width]: readonly number[],
+): Promise<void> {
+  const { json, file } = golden;
+  const indices: Uint32Array[] = [];
+  for (const patch of json.patch_size_list) {
+    indices.push(Uint32Array.from((await file.tensor(`idx.${patch}`)).data, Number));
+  }
+  const { gpu } = model.parameters;
+  const pending = (() => {
+    using _scope = gpu.scope();
+    const grids = model.gridsFor(height, width);
+    const tensors = indices.map((values, i) =>
+      fromArray(gpu, values, [batch, grids[i].height, grids[i].width])
+    );
+    return model.decode(tensors, { height, width }).readF32();
+  })();
+  const within = tolerance(1e-4, json.f_hat_relL2_and_maxabs_f32_vs_f64[0]);
+  await golden.assertImage(await pending, "f_hat", within);
 }
 
 /** Whether all codes agree; where one does not, its two best logits must be a near tie. */
@@ -75,6 +100,7 @@ async function codesAgree(
     const expected = (await file.tensor(`idx.${patch}`)).data;
     const margins = await file.floats(`margin.${patch}`);
     for (const codes of [scales[i], scales[i + json.patch_size_list.length]]) {
+      assertEquals(codes.length, expected.length);
       const flips = [...codes.keys()].filter((t) => codes[t] !== Number(expected[t]));
       const worst = Math.max(0, ...flips.map((t) => margins[t]));
       assert(worst < MARGIN, `scale ${patch}: a code differs at a margin of ${worst}`);
