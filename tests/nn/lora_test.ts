@@ -49,7 +49,7 @@ for (const rank of [2, 3]) {
 }
 
 gpuTest("both ways of adapting have the same gradients", async (gpu) => {
-  const results = [];
+  const results: Float32Array[][] = [];
   for (const rank of [2, 3]) {
     const { parameters, conv, lora } = adapted(gpu, rank);
     if (rank === 3) { // the third direction is empty, so the two adapters are one
