@@ -214,6 +214,7 @@ export class Tokenizer implements Disposable {
       );
     }
     this.#checkSize({ width, height }, images.length);
+    images.forEach(checkData);
     return { width, height };
   }
 
@@ -288,4 +289,14 @@ export class Tokenizer implements Disposable {
 interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** Refuses an image whose bytes are not those of its size. */
+function checkData({ width, height, data }: Image): void {
+  const isWhole = Number.isInteger(width) && Number.isInteger(height);
+  if (isWhole && data.length === width * height * 3) return;
+  throw new RangeError(
+    `encode: an image of ${width}×${height} has ${data.length} bytes, ` +
+      "expected whole numbers and three bytes a pixel",
+  );
 }

@@ -136,6 +136,10 @@ gpuTest("images and tokens that do not fit are refused with what to do", async (
       "images of one batch have one size",
     );
     await assertRejects(() => tokenizer.encodeBatch([]), RangeError, "no image");
+    const short = { width: 9, height: 8, data: new Uint8Array(10) };
+    await assertRejects(() => tokenizer.encode(short), RangeError, "9×8 has 10 bytes");
+    const broken = { width: 8.5, height: 8, data: new Uint8Array(204) };
+    await assertRejects(() => tokenizer.encode(broken), RangeError, "expected whole numbers");
     const tokens = await tokenizer.encode(makeImage(1, 8, 8));
     await assertRejects(
       () => tokenizer.decode(tokens, { scales: 4 }),
