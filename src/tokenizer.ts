@@ -148,7 +148,12 @@ export class Tokenizer implements Disposable {
     );
   }
 
-  /** The image behind the continuous latent, undiscretized: the ceiling of what tokens can give. */
+  /**
+   * The image through the adapted VAE alone, its latent undiscretized. This VAE has learned to decode
+   * tokens; the one it was adapted from, {@link loadVae}, is the ceiling that papers compare with.
+   *
+   * @throws {RangeError} as {@link Tokenizer.encode}.
+   */
   async reconstruct(image: Image): Promise<Image> {
     const { width, height } = this.#batchSize([image]);
     const padded = this.#paddedSize({ width, height });
