@@ -76,10 +76,13 @@ const USAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
 /**
  * Recycles GPU buffers by size class. WebGPU orders all work on one queue, so a buffer may be handed
  * out again before the dispatches that used it have run.
+ *
+ * Of the buffers that fit, the one with the lowest number is handed out. So work that repeats itself
+ * gets the buffers that it had before, in whatever order it freed them, and finds its bind groups made.
  */
 export class BufferPool {
   #device: GPUDevice;
-  #free = new Map<number, PooledBuffer[]>();
+  #free = new Map<number, PooledBuffer[]>(); // by size; each list by falling number
   #capacity: number;
   #nextId = 1;
   #live = 0;
@@ -126,9 +129,11 @@ export class BufferPool {
       this.#destroy(pooled);
       return;
     }
-    const free = this.#free.get(pooled.size);
-    if (free) free.push(pooled);
-    else this.#free.set(pooled.size, [pooled]);
+    const free = this.#free.get(pooled.size) ?? [];
+    this.#free.set(pooled.size, free);
+    let at = free.length;
+    while (at > 0 && free[at - 1].id < pooled.id) at--;
+    free.splice(at, 0, pooled);
     this.#pooled += pooled.size;
   }
 

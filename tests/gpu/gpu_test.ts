@@ -47,6 +47,18 @@ gpuTest("freed buffers are used again, counted, and can be trimmed", (gpu) => {
   assertEquals(gpu.memory.pooled, 0);
 });
 
+gpuTest("the same buffers come back, whatever the order in which they were freed", (gpu) => {
+  const take = (order: number[]) => {
+    const storages = order.map(() => gpu.allocate(1000));
+    for (const i of order) storages[i].release();
+    return storages.map(({ pooled }) => pooled.id);
+  };
+  const first = take([0, 1, 2, 3]);
+  assertEquals(new Set(first).size, 4);
+  assertEquals(take([2, 0, 3, 1]), first);
+  assertEquals(take([3, 2, 1, 0]), first);
+});
+
 gpuTest("a full pool destroys what does not fit, also while it is in use", async () => {
   using gpu = await Gpu.create({ poolBytes: 0 });
   using sum = zeros(gpu, [256]);
