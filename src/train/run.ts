@@ -177,10 +177,15 @@ async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promis
   return await new Run({ gpu, adapter, folder, images, digest, options, hooks }).finish();
 }
 
-/** The names of the run's images, as one hash: the order of samples hangs on them. */
+/**
+ * Names and sizes of the run's images, as one hash: the order of samples hangs on the first, and an
+ * image that was changed shows in the second.
+ */
 async function digestOf(files: readonly string[]): Promise<string> {
-  const text = files.map((file) => basename(file)).join("\n");
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  const lines = await Promise.all(
+    files.map(async (file) => `${basename(file)} ${(await Deno.stat(file)).size}`),
+  );
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
   return new Uint8Array(hash).toHex();
 }
 

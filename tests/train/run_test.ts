@@ -187,6 +187,14 @@ gpuTest("resumeAdapt: other options or images are errors that say which", async 
   });
 });
 
+gpuTest("resumeAdapt: an image of the same name with other content is seen", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const run = ground.path("run");
+  await adapt(gpu, run, { ...ground.options, steps: 1, warmupSteps: 0 });
+  await Deno.copyFile(ground.path("images/0.png"), ground.path("images/1.png"));
+  await assertRejects(() => resumeAdapt(gpu, run), RunError, "the images are not those");
+});
+
 gpuTest("resumeAdapt: a config.json that was spoilt is named", async (gpu) => {
   await using ground = await TinyGround.make(gpu);
   const run = ground.path("run");
