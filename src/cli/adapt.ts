@@ -1,4 +1,5 @@
 /** `coda adapt`: a continuous VAE becomes a discrete tokenizer. */
+import { isFree } from "../train/begun.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { booleanFlag, numberFlag, stringFlag } from "./flags.ts";
@@ -80,7 +81,7 @@ export const adapt: Command = defineCommand({
     if (out === undefined) throw new UsageError("adapt needs --out, the folder of the run");
     if (args.length === 0 && !resume) throw new UsageError("adapt needs at least one IMAGE|FOLDER");
     expectWork(flags);
-    if (!resume) await expectEmpty(out);
+    if (!resume) await expectFree(out);
     const { size: imageSize, patchSizes, targets, ...rest } = flags;
     const { runAdapt } = await import("./work/adapt.ts");
     return await runAdapt({
@@ -127,19 +128,17 @@ function expectWork(
   }
 }
 
-/** A new run takes no folder in which something is. */
-async function expectEmpty(folder: string): Promise<void> {
+/** A new run writes over nothing that is worth something. */
+async function expectFree(folder: string): Promise<void> {
   try {
-    for await (const _ of Deno.readDir(folder)) {
-      throw new CommandError(
-        `${folder}: is not empty; --resume continues the run in it, else name another folder`,
-      );
-    }
+    if (await isFree(folder)) return;
   } catch (error) {
-    const isOther = error instanceof Deno.errors.NotFound ||
-      error instanceof Deno.errors.NotADirectory;
-    if (!isOther) throw error; // what cannot be written is told when the run begins
+    if (error instanceof Deno.errors.NotADirectory) return; // that is told when the run begins
+    throw error;
   }
+  throw new CommandError(
+    `${folder}: is not empty; --resume continues the run in it, else name another folder`,
+  );
 }
 
 function parts(text: string): string[] {

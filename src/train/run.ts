@@ -50,11 +50,11 @@ export interface AdaptResult {
  * Adapts a continuous VAE to discrete tokens on photographs (arXiv 2503.17760) and leaves a run folder
  * that {@link Tokenizer.load} reads.
  *
- * @param out The run's folder; it must not hold a run yet.
+ * @param out The run's folder: new, empty, or that of a run that ended before its first save.
  * @throws {RangeError} where an option is out of range or does not fit the VAE.
  * @throws {CheckpointError} where the VAE cannot be read.
  * @throws {ImageError} where no image can be used.
- * @throws {RunError} where the folder holds a run, or the run diverges.
+ * @throws {RunError} where the folder holds anything else, or the run diverges.
  * @throws {WriteError} where the folder cannot be written.
  *
  * @example

@@ -15,6 +15,7 @@ import type { Parameters } from "../nn/mod.ts";
 import { type QuantizerConfig, quantizerConfigToJson } from "../quantizer/mod.ts";
 import { AutoencoderKL, vaeConfigToJson } from "../vae/mod.ts";
 import type { Adapter } from "./adapter.ts";
+import { isFree } from "./begun.ts";
 import { RunError } from "./errors.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import type { AdaptOptions, ResolvedOptions } from "./options.ts";
@@ -44,18 +45,21 @@ export class RunFolder {
   }
 
   /**
-   * Begins a run: makes the folder and writes config.json.
+   * Begins a run: makes the folder and writes config.json. What a run left there that ended before
+   * its first save is written over.
    *
-   * @throws {RunError} where there is a run already.
+   * @throws {RunError} where there is anything else already.
    * @throws {WriteError} where nothing can be written there.
    */
   static async create(path: string, config: Config): Promise<RunFolder> {
     await makeFolder(path);
-    if (await exists(`${path}/config.json`)) {
-      throw new RunError(path, "holds a run or a model already: resume it, or name another folder");
+    if (!await isFree(path)) {
+      throw new RunError(path, "is not empty: resume the run in it, or name another folder");
     }
+    const folder = new RunFolder(path, config);
+    await folder.metrics.truncate(0);
     await writeFileAtomic(`${path}/config.json`, `${JSON.stringify(config, undefined, 2)}\n`);
-    return new RunFolder(path, config);
+    return folder;
   }
 
   /**

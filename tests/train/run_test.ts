@@ -159,9 +159,35 @@ gpuTest("adapt: a folder that holds a run already is left alone", async (gpu) =>
   await using ground = await TinyGround.make(gpu);
   await adapt(gpu, ground.path("run"), { ...ground.options, steps: 1, warmupSteps: 0 });
   const before = await contents(ground, "run");
-  await expectError(gpu, ground, "run", {}, RunError, "resume it");
+  await expectError(gpu, ground, "run", {}, RunError, "resume the run");
   assertEquals(await contents(ground, "run"), before);
+  await Deno.remove(ground.path("run/training.safetensors")); // a tokenizer, and the run's log
+  await expectError(gpu, ground, "run", {}, RunError, "is not empty");
 });
+
+gpuTest(
+  "adapt: begins anew where a run ended before its first save, and only there",
+  async (gpu) => {
+    await using ground = await TinyGround.make(gpu);
+    await adapt(gpu, ground.path("whole"), ground.options);
+    const killed = {
+      onStep: (step: number) => {
+        if (step === 3) throw new Error("killed");
+      },
+    };
+    const others = { ...ground.options, seed: 1, rank: 3 };
+    await assertRejects(() => adapt(gpu, ground.path("broken"), others, killed), Error, "killed");
+    await Deno.writeTextFile(ground.path("broken/notes.txt"), "");
+    await expectError(gpu, ground, "broken", {}, RunError, "is not empty");
+    await Deno.remove(ground.path("broken/notes.txt"));
+    await adapt(gpu, ground.path("broken"), ground.options);
+    assertEquals(await contents(ground, "broken"), await contents(ground, "whole"));
+    assertEquals(await stepsLogged(ground, "broken"), [1, 2, 3, 4, 5, 6, 7, 8]);
+    await Deno.mkdir(ground.path("other"));
+    await Deno.copyFile(ground.path("vae/config.json"), ground.path("other/config.json"));
+    await expectError(gpu, ground, "other", {}, RunError, "is not empty");
+  },
+);
 
 gpuTest("adapt: options that do not fit are errors before anything is written", async (gpu) => {
   await using ground = await TinyGround.make(gpu);

@@ -1,0 +1,26 @@
+/** What a run writes before its first save. */
+const BEGUN: readonly string[] = ["config.json", "metrics.jsonl"];
+
+/**
+ * Whether a run may begin in a folder: there is none, it is empty, or it holds only what a run left
+ * that ended before its first save. A model, a saved run and any other file are not written over.
+ */
+export async function isFree(folder: string): Promise<boolean> {
+  try {
+    const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    if (names.length === 0) return true;
+    return names.every((name) => BEGUN.includes(name)) && await isOfRun(`${folder}/config.json`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
+
+/** Other programs name their files so too; a run's has its options. */
+async function isOfRun(config: string): Promise<boolean> {
+  try {
+    return Object.hasOwn(JSON.parse(await Deno.readTextFile(config)), "training");
+  } catch {
+    return false;
+  }
+}
