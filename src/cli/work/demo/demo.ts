@@ -58,6 +58,9 @@ export async function runDemo(request: DemoRequest): Promise<number> {
 /** False where it was stopped. */
 async function perform(stage: Stage): Promise<boolean> {
   const { gpu, out, signal, say } = stage;
+  // Before the training, so that a model that cannot be read costs nothing.
+  using vae = await loadVae(gpu);
+  using builtIn = await Tokenizer.load(undefined, { gpu });
   const folder = stage.photos ?? await packagePhotos(say);
   const tiles = join(stage.temporary, "tiles");
   await Deno.mkdir(tiles);
@@ -73,9 +76,7 @@ async function perform(stage: Stage): Promise<boolean> {
   await copyTokenizer(run, join(out, "tokenizer"));
   say("\nNow the photographs that it never saw, through the VAE, the tokenizer and back.");
   using tokenizer = await Tokenizer.load(run, { gpu });
-  using builtIn = await Tokenizer.load(undefined, { gpu });
   const rows: Row[] = [];
-  using vae = await loadVae(gpu);
   for (const original of photographs.heldOut) {
     if (signal.aborted) return false;
     rows.push({
