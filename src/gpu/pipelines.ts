@@ -28,6 +28,7 @@ export class Pipelines {
   #groupsByBuffer = new Map<number, Set<CachedGroup>>();
 
   #onRefused: (label: string, error: GPUError) => void;
+  #created = 0;
 
   /**
    * `uniforms` is the ring that every pipeline's parameters are read from; `onRefused` hears of a
@@ -63,6 +64,7 @@ export class Pipelines {
     }
     let group = pipeline.groups.get(key);
     if (!group) {
+      if (++this.#created % MAX_GROUPS === 0) this.#forgetAll();
       group = this.#createGroup(pipeline, bound, key);
       pipeline.groups.set(key, group);
     }
@@ -77,6 +79,12 @@ export class Pipelines {
       for (const id of cached.buffers) this.#groupsByBuffer.get(id)?.delete(cached);
     }
     this.#groupsByBuffer.delete(bufferId);
+  }
+
+  /** Work of ever new shapes would otherwise fill the cache without end. */
+  #forgetAll(): void {
+    for (const { groups } of this.#pipelines.values()) groups.clear();
+    this.#groupsByBuffer.clear();
   }
 
   #storage(pipeline: Pipeline, bound: Record<string, Storage>, name: string): Storage {
@@ -174,6 +182,9 @@ function refuseAliases({ label, bindings }: Pipeline, bound: Record<string, Stor
     }
   }
 }
+
+/** Bind groups that are made before all are forgotten; a training step needs a few thousand. */
+const MAX_GROUPS = 32_768;
 
 const COMPUTE = 0x4; // GPUShaderStage.COMPUTE, which not every runtime has as a global
 
