@@ -1,5 +1,6 @@
 import { type Config, parseConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
+import { fetchKept } from "./fetch_kept.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 
 /** A model that ships with the package, in memory. */
@@ -13,7 +14,8 @@ export interface EmbeddedModel {
 }
 
 /**
- * Reads a model that ships with the package, from where the package is: a folder or a server.
+ * Reads a model that ships with the package, from where the package is: a folder or a server, which
+ * is asked once.
  *
  * @param name Its folder in models/.
  * @throws {CheckpointError} where it cannot be reached.
@@ -31,18 +33,13 @@ export async function openEmbedded(name: string): Promise<EmbeddedModel> {
 }
 
 async function readBytes(url: URL, file: string): Promise<Uint8Array> {
-  const advice = url.protocol === "file:"
-    ? "the package is not whole, install it again or name a model's folder"
-    : "check the network or name a model's folder";
-  const fail = (why: string, cause?: unknown) =>
-    new CheckpointError(file, `cannot be read (${why}); ${advice}`, { cause });
-  let response: Response;
   try {
-    response = await fetch(url);
-    if (response.ok) return await response.bytes();
+    return await fetchKept(url);
   } catch (cause) {
-    throw fail(cause instanceof Error ? cause.message : String(cause), cause);
+    const advice = url.protocol === "file:"
+      ? "the package is not whole, install it again or name a model's folder"
+      : "check the network or name a model's folder";
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CheckpointError(file, `cannot be read (${why}); ${advice}`, { cause });
   }
-  await response.body?.cancel();
-  throw fail(`${url.host} answered ${response.status}`);
 }
