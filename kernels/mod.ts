@@ -2728,6 +2728,7 @@ fn param_sums(
 const BLOCK = 128u; // tokens whose order \`place\` settles among themselves
 const PIECE = 64u;
 
+override ADD: bool = false; // the table holds numbers to which the sums are added
 override FIRST: bool = false; // the first digit: the tokens are still in their own order
 
 // blocks: ceil(tokens / BLOCK); counters: bins times blocks; channels: in quads;
@@ -2921,6 +2922,9 @@ fn write_table(
   if (start > 0u) {
     total = sums[(start - 1u) * params.channels + thread % params.channels];
   }
+  if (ADD) {
+    total += table[thread];
+  }
   table[thread] = total;
 }
 `,
@@ -3101,6 +3105,7 @@ struct Params {
   chunk: u32, // streamed rows of one invocation
   chunks: u32,
   sharpness: f32, // 1/τ
+  adds: u32, // 1: rows are added to what rows_out holds
 }
 
 override GROUP: u32 = 8u;
@@ -3273,14 +3278,18 @@ fn add_value(r: Values, f: vec4f, x: Value) -> Values {
   return s;
 }
 
+fn put(at: u32, x: vec4f) {
+  if (params.adds == 1u) { rows_out[at] += x; } else { rows_out[at] = x; }
+}
+
 // Stores one vec4 of channels of four rows, those that exist.
 fn store_quad(p: Part, first: u32, width: u32, quad: u32, m: mat4x4f) {
   let rows = transpose(m);
   let at = (p.chunk * params.held + first) * width + quad;
-  if (first < params.held) { rows_out[at] = rows[0]; }
-  if (first + 1u < params.held) { rows_out[at + width] = rows[1]; }
-  if (first + 2u < params.held) { rows_out[at + 2u * width] = rows[2]; }
-  if (first + 3u < params.held) { rows_out[at + 3u * width] = rows[3]; }
+  if (first < params.held) { put(at, rows[0]); }
+  if (first + 1u < params.held) { put(at + width, rows[1]); }
+  if (first + 2u < params.held) { put(at + 2u * width, rows[2]); }
+  if (first + 3u < params.held) { put(at + 3u * width, rows[3]); }
 }
 
 fn store_rows(p: Part, first: u32, rows: Rows) {

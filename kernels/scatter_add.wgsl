@@ -9,6 +9,7 @@
 const BLOCK = 128u; // tokens whose order `place` settles among themselves
 const PIECE = 64u;
 
+override ADD: bool = false; // the table holds numbers to which the sums are added
 override FIRST: bool = false; // the first digit: the tokens are still in their own order
 
 // blocks: ceil(tokens / BLOCK); counters: bins times blocks; channels: in quads;
@@ -201,6 +202,9 @@ fn write_table(
   var total = vec4f(0.0);
   if (start > 0u) {
     total = sums[(start - 1u) * params.channels + thread % params.channels];
+  }
+  if (ADD) {
+    total += table[thread];
   }
   table[thread] = total;
 }

@@ -15,6 +15,7 @@ struct Params {
   chunk: u32, // streamed rows of one invocation
   chunks: u32,
   sharpness: f32, // 1/τ
+  adds: u32, // 1: rows are added to what rows_out holds
 }
 
 override GROUP: u32 = 8u;
@@ -187,14 +188,18 @@ fn add_value(r: Values, f: vec4f, x: Value) -> Values {
   return s;
 }
 
+fn put(at: u32, x: vec4f) {
+  if (params.adds == 1u) { rows_out[at] += x; } else { rows_out[at] = x; }
+}
+
 // Stores one vec4 of channels of four rows, those that exist.
 fn store_quad(p: Part, first: u32, width: u32, quad: u32, m: mat4x4f) {
   let rows = transpose(m);
   let at = (p.chunk * params.held + first) * width + quad;
-  if (first < params.held) { rows_out[at] = rows[0]; }
-  if (first + 1u < params.held) { rows_out[at + width] = rows[1]; }
-  if (first + 2u < params.held) { rows_out[at + 2u * width] = rows[2]; }
-  if (first + 3u < params.held) { rows_out[at + 3u * width] = rows[3]; }
+  if (first < params.held) { put(at, rows[0]); }
+  if (first + 1u < params.held) { put(at + width, rows[1]); }
+  if (first + 2u < params.held) { put(at + 2u * width, rows[2]); }
+  if (first + 3u < params.held) { put(at + 3u * width, rows[3]); }
 }
 
 fn store_rows(p: Part, first: u32, rows: Rows) {

@@ -62,8 +62,8 @@ function apply(
     inputs: [a, b],
     output: y,
     saved: saved(y),
-    backward: (dy, kept, needs) =>
-      backward(dy, kept, needs).map((gradient, i) =>
+    backward: (dy, kept, needs, sums) =>
+      backward(dy, kept, needs, sums).map((gradient, i) =>
         gradient && (sameShape(gradient.shape, shapes[i]) ? gradient : sumTo(gradient, shapes[i]))
       ),
   });

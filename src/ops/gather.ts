@@ -1,7 +1,7 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
 import { empty, record, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import { expectDType } from "./check.ts";
-import { scatterAdd } from "./scatter_add.ts";
+import { sumByRow } from "./scatter_add.ts";
 
 const kernel = defineKernel("gather");
 
@@ -45,6 +45,6 @@ export function gather(table: Tensor, indices: Tensor): Tensor {
     inputs: [table],
     output: y,
     saved: [indices],
-    backward: (dy, [indices]) => [scatterAdd(indices, dy, rows)],
+    backward: (dy, [indices], _needs, [sum]) => [sumByRow(indices, dy, rows, sum)],
   });
 }

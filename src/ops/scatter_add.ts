@@ -53,22 +53,32 @@ export function scatterAdd(indices: Tensor, values: Tensor, rows: number): Tenso
   }
   return record("scatterAdd", {
     inputs: [values],
-    output: compute(indices, values, rows),
+    output: sumByRow(indices, values, rows),
     saved: [indices],
     backward: (dy, [indices]) => [gather(dy, indices)],
   });
 }
 
-function compute(indices: Tensor, values: Tensor, rows: number): Tensor {
+/**
+ * {@link scatterAdd} without a record. With `into`, a table of that shape, it adds to it and returns it,
+ * but where its rows are no whole quads: then the result is the sums alone.
+ */
+export function sumByRow(indices: Tensor, values: Tensor, rows: number, into?: Tensor): Tensor {
+  const { gpu } = values;
   const channels = values.shape[values.rank - 1];
-  if (values.size === 0) return zeros(values.gpu, [rows, channels]);
-  using scope = values.gpu.scope();
+  if (values.size === 0) return into ?? zeros(gpu, [rows, channels]);
+  using scope = gpu.scope();
   const odd = channels % 4;
-  if (odd === 0) return scope.keep(sumLists(sortByRow(indices, rows), values, rows, channels));
+  if (odd === 0) {
+    const table = into ?? scope.keep(empty(gpu, [rows, channels]));
+    sumLists(sortByRow(indices, rows), values, table, into !== undefined);
+    return table;
+  }
   const wide = channels + 4 - odd;
   const flat = reshape(values, [indices.size, channels]);
   const padded = pad(flat, [[0, 0], [0, 4 - odd]]);
-  const table = sumLists(sortByRow(indices, rows), padded, rows, wide);
+  const table = empty(gpu, [rows, wide]);
+  sumLists(sortByRow(indices, rows), padded, table, false);
   return scope.keep(slice(table, [0, 0], [rows, channels]));
 }
 
@@ -143,8 +153,10 @@ function sortByDigit(
   return sorted;
 }
 
-function sumLists({ keys, order }: Sorted, values: Tensor, rows: number, channels: number): Tensor {
+/** Writes the sum of each row's list to the table, or adds it. */
+function sumLists({ keys, order }: Sorted, values: Tensor, table: Tensor, isAdded: boolean): void {
   const { gpu, size: tokens } = keys;
+  const [rows, channels] = table.shape;
   const quads = channels / 4;
   const lists = { keys: keys.storage, starts: zeros(gpu, [rows], "u32").storage };
   const partials = empty(gpu, [tokens, channels]).storage;
@@ -155,8 +167,6 @@ function sumLists({ keys, order }: Sorted, values: Tensor, rows: number, channel
   for (let span = PIECE; span < tokens; span *= PIECE) {
     run(gpu, "sum_partials", tokens * quads, { ...lists, partials }, { ...params, span });
   }
-  const table = empty(gpu, [rows, channels]);
   const result = { starts: lists.starts, sums: partials, table: table.storage };
-  run(gpu, "write_table", rows * quads, result, params);
-  return table;
+  run(gpu, "write_table", rows * quads, result, params, { ADD: Number(isAdded) });
 }

@@ -22,6 +22,7 @@ import {
 import { ShapeError, shapeText, type Tensor, zeros } from "../tensor/mod.ts";
 import type { CodebookViews } from "./assignment.ts";
 import { assignComposed, logits } from "./composed.ts";
+import { codebookView, type RowMap } from "./codebook_view.ts";
 import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { canSearch, pathFor } from "./path.ts";
@@ -70,11 +71,9 @@ export class CodaQuantizer implements Disposable {
   /** Its parameters by official key. */
   readonly parameters: Parameters;
   #codebook: Tensor;
-  #toQ: Linear;
-  #toK: Linear;
-  #toV: Linear;
-  #normQ: (x: Tensor) => Tensor;
-  #normK: (x: Tensor) => Tensor;
+  #queries: RowMap;
+  #keys: RowMap;
+  #values: RowMap;
 
   /** Declares the parameters; they are undefined until loaded or initialised. */
   constructor(gpu: Gpu, config: QuantizerConfig) {
@@ -85,11 +84,11 @@ export class CodaQuantizer implements Disposable {
       initialize: normalWith(1),
     });
     const attn = this.parameters.at("attn");
-    this.#toQ = new Linear(attn.at("to_q"), channels, attentionDim);
-    this.#toK = new Linear(attn.at("to_k"), channels, attentionDim);
-    this.#toV = new Linear(attn.at("to_v"), channels, channels);
-    this.#normQ = makeNorm(attn.at("norm_q"), norm, attentionDim);
-    this.#normK = makeNorm(attn.at("norm_k"), norm, attentionDim);
+    const toQ = linearMap(attn.at("to_q"), channels, attentionDim);
+    const toK = linearMap(attn.at("to_k"), channels, attentionDim);
+    this.#values = linearMap(attn.at("to_v"), channels, channels);
+    this.#queries = inTurn(toQ, normMap(attn.at("norm_q"), norm, attentionDim));
+    this.#keys = inTurn(toK, normMap(attn.at("norm_k"), norm, attentionDim));
   }
 
   /** Builds the quantizer and reads its weights. */
@@ -188,21 +187,20 @@ export class CodaQuantizer implements Disposable {
   }
 
   #views(): CodebookViews {
-    return { keys: this.#keys(), values: this.#toV.forward(this.#codebook) };
-  }
-
-  #keys(): Tensor {
-    return this.#normK(this.#toK.forward(this.#codebook));
+    const [keys, values] = [this.#keys, this.#values].map((map) =>
+      codebookView(this.#codebook, map)
+    );
+    return { keys, values };
   }
 
   /** The values of chosen codes: the same bits as those rows of all values, for far less work. */
   #valuesOf(index: Tensor): Tensor {
-    return this.#toV.forward(gather(this.#codebook, index));
+    return this.#values.forward(gather(this.#codebook, index));
   }
 
   /** Q / √d, so that its products with keys are the logits. */
   #query(r: Tensor): Tensor {
-    return affine(this.#normQ(this.#toQ.forward(r)), 1 / Math.sqrt(this.config.attentionDim), 0);
+    return affine(this.#queries.forward(r), 1 / Math.sqrt(this.config.attentionDim), 0);
   }
 
   /** Walks the scales of a latent; keeps all that `find` found at each. */
@@ -212,7 +210,7 @@ export class CodaQuantizer implements Disposable {
   ): Found[] {
     this.#check(f);
     using scope = f.gpu.scope();
-    const keys = this.#keys();
+    const keys = codebookView(this.#codebook, this.#keys);
     const [, height, width] = f.shape;
     const scales: Found[] = [];
     let residual = stopGradient(f);
@@ -247,16 +245,27 @@ export class CodaQuantizer implements Disposable {
   }
 }
 
-function makeNorm(
-  parameters: Parameters,
-  norm: QuantizerNorm,
-  channels: number,
-): (x: Tensor) => Tensor {
-  if (norm === "none") return (x) => x;
-  const layer = norm === "rms"
-    ? new RMSNorm(parameters, channels)
-    : new LayerNorm(parameters, channels);
-  return (x) => layer.forward(x);
+function linearMap(parameters: Parameters, input: number, output: number): RowMap {
+  const layer = new Linear(parameters, input, output);
+  return { forward: (x) => layer.forward(x), parameters: [layer.weight, layer.bias] };
+}
+
+function normMap(parameters: Parameters, norm: QuantizerNorm, channels: number): RowMap {
+  if (norm === "none") return { forward: (x) => x, parameters: [] };
+  if (norm === "rms") {
+    const layer = new RMSNorm(parameters, channels);
+    return { forward: (x) => layer.forward(x), parameters: [layer.weight] };
+  }
+  const layer = new LayerNorm(parameters, channels);
+  return { forward: (x) => layer.forward(x), parameters: [layer.weight, layer.bias] };
+}
+
+/** One after the other. */
+function inTurn(first: RowMap, second: RowMap): RowMap {
+  return {
+    forward: (x) => second.forward(first.forward(x)),
+    parameters: [...first.parameters, ...second.parameters],
+  };
 }
 
 function meanSquare(a: Tensor, b: Tensor): Tensor {

@@ -67,8 +67,20 @@ export function recordParts(
  * when `work` returns: what an async function does after its first await is recorded.
  */
 export function noGrad<T>(work: () => T): T {
+  return withRecording(false, work);
+}
+
+/**
+ * Runs `work` with recording, also within a backward pass, where none is: for an operation that computes
+ * its result again from new leaves and asks for their gradients, instead of saving what they need.
+ */
+export function withGrad<T>(work: () => T): T {
+  return withRecording(true, work);
+}
+
+function withRecording<T>(wanted: boolean, work: () => T): T {
   const before = recording;
-  recording = false;
+  recording = wanted;
   try {
     return work();
   } finally {
@@ -195,11 +207,17 @@ function passNode(
     );
   }
   using _scope = y.gpu.scope();
-  const found = node.backward(dys, node.saved, needs);
+  const sums = node.inputs.map((input) => input && ownSum(grads.get(input)?.[node.part]));
+  const found = node.backward(dys, node.saved, needs, sums);
   needs.forEach((isNeeded, i) => {
     const gradient = found[i];
     if (isNeeded && gradient) accumulate(grads, node.inputs[i]!, node.part, gradient);
   });
+}
+
+/** A sum that may be added to in place, since only the pass holds its bytes. */
+function ownSum(sum: Tensor | undefined): Tensor | undefined {
+  return sum?.storage.references === 1 ? sum : undefined;
 }
 
 /** Adds to what is known of the gradient of one output of a node. */
@@ -214,6 +232,7 @@ function accumulate(grads: Gradients, node: Node, output: number, gradient: Tens
   const sums = grads.get(node) ?? node.shapes.map(() => undefined);
   grads.set(node, sums);
   const sum = sums[output];
+  if (sum === gradient) return; // the operation has added to it
   if (!sum) {
     sums[output] = share(gradient);
     return;

@@ -11,6 +11,7 @@ export {
   type Recorded,
   type RecordedParts,
   recordParts,
+  withGrad,
 } from "./autograd.ts";
 export { ShapeError } from "./errors.ts";
 export { empty, fromArray, full, scalar, share, zeros } from "./make.ts";

@@ -4,14 +4,18 @@ import type { Tensor } from "./tensor.ts";
 /**
  * One gradient per input, in their order; null where there is none or none was asked for.
  * `saved` are the tensors named when the operation was recorded, `needs` says which inputs want one.
+ * `sums` are the inputs' gradients as far as later operations gave them, where nobody else reads those
+ * bytes: instead of a gradient of its own, which would be added and needs as much memory again, an
+ * operation may add to a sum in place and return it.
  */
 export type Backward = (
   dy: Tensor,
   saved: readonly Tensor[],
   needs: readonly boolean[],
+  sums: Cotangents,
 ) => readonly (Tensor | null)[];
 
-/** The gradients of an operation's outputs, undefined for one that no gradient reached. */
+/** Gradients of an operation's outputs or inputs, undefined for one that none has reached. */
 export type Cotangents = readonly (Tensor | undefined)[];
 
 /** The same as {@link Backward} for an operation of several outputs; one of `dys` is there at least. */
@@ -19,6 +23,7 @@ export type JointBackward = (
   dys: Cotangents,
   saved: readonly Tensor[],
   needs: readonly boolean[],
+  sums: Cotangents,
 ) => readonly (Tensor | null)[];
 
 /** A tensor's place in the autograd graph: a leaf, or the operation that made it. */
@@ -57,7 +62,7 @@ export function newNode(
   backward: Backward | undefined,
 ): Node {
   const joint: JointBackward | undefined = backward &&
-    (([dy], saved, needs) => backward(dy!, saved, needs));
+    (([dy], saved, needs, sums) => backward(dy!, saved, needs, sums));
   return make(name, [shape], inputs, saved, joint, 0);
 }
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { gather } from "../../src/ops/mod.ts";
+import { add, gather, mul, sum } from "../../src/ops/mod.ts";
 import { fromArray, full, ShapeError } from "../../src/tensor/mod.ts";
 import { assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
@@ -52,4 +52,26 @@ gpuTest("gather: what does not fit is refused", (gpu) => {
   assertThrows(() => gather(full(gpu, [0, 3], 1), indices), ShapeError, "table [0, 3]");
   assertThrows(() => gather(full(gpu, [2, 3], 1), full(gpu, [3], 0)), ShapeError, "indices is f32");
   assertThrows(() => gather(indices, indices), ShapeError, "table is u32");
+});
+
+gpuTest("gather: the gradients of several gathers add up in one table", async (gpu) => {
+  for (const channels of [8, 5]) { // added in place, and apart
+    const random = new Random(channels);
+    const tables = [[40], [3, 7], []].map((shape) => random.integers([...shape, 1], 50));
+    await gradcheck({
+      name: `three gathers of ${channels} channels`,
+      inputs: [random.normal([50, channels])],
+      op: ([table]) =>
+        tables.map(({ data, shape }) => {
+          const y = gather(table, fromArray(gpu, Uint32Array.from(data), shape));
+          return sum(mul(y, y));
+        }).reduce((total, next) => add(total, next)),
+      reference: ([table]) => {
+        const squares = tables.flatMap((indices) =>
+          Array.from(reference.gather(table, indices).data, (value) => value ** 2)
+        );
+        return reference.nd([], [squares.reduce((total, square) => total + square)]);
+      },
+    });
+  }
 });

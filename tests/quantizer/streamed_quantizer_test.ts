@@ -112,3 +112,25 @@ gpuTest(
     });
   },
 );
+
+gpuTest("a training pass takes memory for keys, values and their gradients only", async (gpu) => {
+  const peakOf = async (codebookSize: number) => {
+    using quantizer = makeQuantizer(gpu, { codebookSize });
+    await gpu.sync();
+    const before = gpu.memory.live;
+    gpu.resetPeak();
+    {
+      using _scope = gpu.scope();
+      const f = normal(gpu, [1, 8, 8, 16], new Random(2)).requireGrad();
+      const parameters = [...quantizer.parameters].map(({ tensor }) => tensor.requireGrad());
+      const { fHat, vqLoss, entropyLoss } = quantizer.forward(f);
+      gradients(add(add(sum(fHat), vqLoss), entropyLoss), [f, ...parameters]);
+    }
+    await gpu.sync();
+    return gpu.memory.peak - before;
+  };
+  const growth = (await peakOf(32768) - await peakOf(16384)) / 16384;
+  const needed = 2 * 4 * (32 + 16); // a code's key and value, and the gradients of both
+  const numbers = 4 * (3 + 3); // one a scale, and some while one is computed
+  assert(growth <= needed + numbers, `${growth} bytes a code, expected about ${needed}`);
+});

@@ -8,18 +8,23 @@ import {
   record,
   ShapeError,
   type Tensor,
+  withGrad,
 } from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
+
+function addInto(sum: Tensor, x: Tensor): void {
+  sum.gpu.run(defineKernel("accumulate"), "add", {
+    bind: { x: x.storage, y: sum.storage },
+    params: { size: x.size },
+    grid: gridFor(Math.ceil(x.size / 4), 64),
+  });
+}
 
 /** y = a + b from the accumulate kernel: the smallest operation with two inputs. */
 function plus(a: Tensor, b: Tensor, saved: Tensor[] = []): Tensor {
   const y = empty(a.gpu, a.shape);
   a.gpu.copy(a.storage, y.storage);
-  a.gpu.run(defineKernel("accumulate"), "add", {
-    bind: { x: b.storage, y: y.storage },
-    params: { size: a.size },
-    grid: gridFor(Math.ceil(a.size / 4), 64),
-  });
+  addInto(y, b);
   return record("plus", { inputs: [a, b], output: y, saved, backward: (dy) => [dy, dy] });
 }
 
@@ -110,4 +115,68 @@ gpuTest("wrong seeds, inputs and uses after freeing are refused", async (gpu) =>
   freed.dispose();
   assertThrows(() => plus(x, freed), Error, 'bound to "x" was already freed');
   await assertRejects(() => freed.read(), TypeError, "already freed");
+});
+
+/** y = 2x, whose backward adds to the sum it is offered; notes whether it was. */
+function twice(x: Tensor, offered: boolean[]): Tensor {
+  const y = noGrad(() => plus(x, x));
+  return record("twice", {
+    inputs: [x],
+    output: y,
+    backward: (dy, _saved, _needs, [sum]) => {
+      offered.push(sum !== undefined);
+      const gradient = plus(dy, dy);
+      if (!sum) return [gradient];
+      addInto(sum, gradient);
+      return [sum];
+    },
+  });
+}
+
+gpuTest("an operation may add to the sum of its input's gradients in place", async (gpu) => {
+  const offered: boolean[] = [];
+  await flat(gpu, async () => {
+    const read = (() => {
+      using _scope = gpu.scope();
+      const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+      const y = plus(plus(twice(x, offered), twice(x, offered)), twice(x, offered)); // 6x
+      return gradients(y, [x], { seed: fromArray(gpu, [1, 10], [2]) })[0].read();
+    })();
+    assertEquals([...await read], [6, 60]);
+  });
+  assertEquals(offered, [false, true, true]);
+});
+
+gpuTest("a sum whose bytes someone else reads is not offered", async (gpu) => {
+  const offered: boolean[] = [];
+  const reads = (() => {
+    using _scope = gpu.scope();
+    const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+    const seed = fromArray(gpu, [1, 10], [2]);
+    // the last operation hands the seed itself to x
+    const [dx] = gradients(plus(twice(x, offered), x), [x], { seed });
+    return Promise.all([dx.read(), seed.read()]);
+  })();
+  const [dx, seed] = await reads;
+  assertEquals([[...dx], [...seed]], [[3, 30], [1, 10]]);
+  assertEquals(offered, [false]);
+});
+
+gpuTest("a backward may record and differentiate what it computes again", async (gpu) => {
+  await flat(gpu, async () => {
+    const read = (() => {
+      using _scope = gpu.scope();
+      const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+      const y = record("again", {
+        inputs: [x],
+        output: noGrad(() => plus(plus(x, x), x)),
+        backward: (dy) => {
+          const leaf = fromArray(gpu, [1, 2], [2]).requireGrad();
+          return gradients(withGrad(() => plus(plus(leaf, leaf), leaf)), [leaf], { seed: dy });
+        },
+      });
+      return gradients(plus(y, x), [x], { seed: fromArray(gpu, [1, 10], [2]) })[0].read();
+    })();
+    assertEquals([...await read], [4, 40]);
+  });
 });

@@ -1,4 +1,4 @@
-import type { Gpu } from "../../gpu/mod.ts";
+import type { Gpu, Storage } from "../../gpu/mod.ts";
 import { add, gather, mean, sum } from "../../ops/mod.ts";
 import { sumRows } from "../../ops/sum_rows.ts";
 import {
@@ -40,9 +40,9 @@ export function assignStreamed(query: Tensor, { keys, values }: CodebookViews): 
     inputs: [hard, query, keys],
     outputs: [zHat, entropyLoss],
     saved: [query, keys, values, largest, statistics, soft, weights],
-    backward: (cotangents, saved, [, needsQuery, needsKeys]) => [
+    backward: (cotangents, saved, [, needsQuery, needsKeys], [, , keySum]) => [
       cotangents[0] ?? null,
-      ...gradientsOf(cotangents, saved, needsQuery, needsKeys),
+      ...gradientsOf(cotangents, saved, needsQuery, needsKeys, keySum),
     ],
   });
   for (const tensor of [index, hard, zHat, entropyLoss]) scope.keep(tensor);
@@ -90,12 +90,16 @@ function codeWeights(query: Tensor, keys: Tensor, statistics: Tensor) {
   return { weights, terms };
 }
 
-/** The gradients of queries and keys, from those of ẑ and of the entropy loss. */
+/**
+ * The gradients of queries and keys, from those of ẑ and of the entropy loss. That of keys is added to
+ * the other scales' in `keySum`, if it is there.
+ */
 function gradientsOf(
   cotangents: Cotangents,
   saved: readonly Tensor[],
   needsQuery: boolean,
   needsKeys: boolean,
+  keySum: Tensor | undefined,
 ): [Tensor | null, Tensor | null] {
   if (!needsQuery && !needsKeys) return [null, null];
   const [query, keys, values] = saved;
@@ -119,7 +123,7 @@ function gradientsOf(
         streamed_values: values,
       },
       { rows_out: query.shape },
-      constants,
+      { constants },
     )[0];
   const keyGradient = () =>
     pass(
@@ -134,7 +138,7 @@ function gradientsOf(
         streamed_values: scaled,
       },
       { rows_out: keys.shape },
-      constants,
+      { constants, into: keySum },
     )[0];
   return [needsQuery ? queryGradient() : null, needsKeys ? keyGradient() : null];
 }
@@ -189,22 +193,30 @@ function codesHeld(query: Tensor, keys: Tensor, values?: Tensor): Work {
   return { ...work, held: work.streamed, streamed: work.held };
 }
 
-/** Runs a pass and sums what its chunks found, in their order; `outputs` are the shapes without chunks. */
+/**
+ * Runs a pass and sums what its chunks found, in their order; `outputs` are the shapes without chunks.
+ * Where there is one chunk the rows found are added to `into`, which is then the result.
+ */
 function pass(
   gpu: Gpu,
   name: Pass,
   work: Work,
   bound: Record<string, Tensor>,
   outputs: Record<string, Shape>,
-  constants?: Record<string, number>,
+  { constants, into }: { constants?: Record<string, number>; into?: Tensor } = {},
 ): Tensor[] {
   using scope = gpu.scope();
   const cut = cutOf(gpu, name, work);
+  if (into && cut.chunks === 1) {
+    const bind = { ...storagesOf(bound), rows_out: into.storage };
+    runPass(gpu, name, work, cut, bind, constants, true);
+    return [into];
+  }
   const parts = Object.entries(outputs).map(([name, shape]) =>
     [name, empty(gpu, cut.chunks === 1 ? shape : [cut.chunks, sizeOf(shape)])] as const
   );
-  const bind = [...Object.entries(bound), ...parts].map(([name, { storage }]) => [name, storage]);
-  runPass(gpu, name, work, cut, Object.fromEntries(bind), constants);
+  const bind = { ...storagesOf(bound), ...storagesOf(Object.fromEntries(parts)) };
+  runPass(gpu, name, work, cut, bind, constants);
   return parts.map(([name, part]) => {
     const shape = outputs[name];
     const whole = cut.chunks === 1
@@ -212,4 +224,8 @@ function pass(
       : sumRows(gpu, part.storage, cut.chunks, sizeOf(shape), shape);
     return scope.keep(whole);
   });
+}
+
+function storagesOf(tensors: Record<string, Tensor>): Record<string, Storage> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { storage }]) => [name, storage]));
 }

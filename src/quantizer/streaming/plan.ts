@@ -72,7 +72,7 @@ export function cutOf(gpu: Gpu, pass: Pass, { held, streamed }: Work): Cut {
   return { blocks, chunk, chunks: Math.ceil(streamed / chunk) };
 }
 
-/** Dispatches a pass. */
+/** Dispatches a pass. `adds`: the rows that it finds are added to those of `rows_out`. */
 export function runPass(
   gpu: Gpu,
   pass: Pass,
@@ -80,12 +80,13 @@ export function runPass(
   { blocks, chunk, chunks }: Cut,
   bind: Record<string, Storage>,
   constants: Record<string, number> = {},
+  adds = false,
 ): void {
   const { held, streamed, channels, valueChannels = 4, sharpness = 1 } = work;
   const GROUP = shapeOf(gpu).group;
   gpu.run(kernel, pass, {
     bind,
-    params: { held, streamed, chunk, chunks, sharpness },
+    params: { held, streamed, chunk, chunks, sharpness, adds: Number(adds) },
     constants: {
       ...constants,
       GROUP,
