@@ -7,7 +7,7 @@ export { AdamW, type AdamWOptions, type AdamWStep } from "./adamw.ts";
 export { type AdaptedModel, Adapter } from "./adapter.ts";
 export { type Clip, clipCoefficient } from "./clip.ts";
 export { Ema, emaRatio } from "./ema.ts";
-export { RunError } from "./errors.ts";
+export { OptionError, RunError } from "./errors.ts";
 export { type FillOptions, type LatentBatchOptions, LatentCache } from "./latents.ts";
 export { type AdaptOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 export type { StepInfo, TrainingProgress } from "./progress.ts";

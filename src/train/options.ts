@@ -1,4 +1,5 @@
 import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../quantizer/mod.ts";
+import { OptionError } from "./errors.ts";
 import type { Recipe } from "./recipe.ts";
 import { defaultRecipe } from "./recipe.ts";
 
@@ -67,7 +68,8 @@ const COUNTS = [
 /**
  * Fills in the defaults and checks every value.
  *
- * @throws {RangeError} where a value is out of range.
+ * @throws {OptionError} where a value is out of range.
+ * @throws {RangeError} where there is no step to take.
  */
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
@@ -98,7 +100,7 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   for (const name of ["lr", "warmupLr"] as const) {
     const rate = resolved[name] ?? resolved.lr;
     if (rate > 0 && rate < Infinity) continue;
-    throw new RangeError(`${name} is ${rate}, expected a number above 0`);
+    throw new OptionError(name, `is ${rate}, expected a number above 0`);
   }
   return resolved;
 }
@@ -116,7 +118,7 @@ export function defaultPatchSizes(reduction: number): readonly number[] {
 /**
  * The options of a resumed run: those it began with, and the changes that leave its result as it is.
  *
- * @throws {RangeError} where a change would make it another run; the message names the option.
+ * @throws {OptionError} where a change would make it another run.
  */
 export function resumedOptions(
   begun: AdaptOptions,
@@ -126,8 +128,9 @@ export function resumedOptions(
   for (const [name, value] of Object.entries(given(changes))) {
     const old = before[name as keyof AdaptOptions];
     if (FREE.includes(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
-    throw new RangeError(
-      `${name} is ${JSON.stringify(value)}, but the run began with ${JSON.stringify(old)}: ` +
+    throw new OptionError(
+      name,
+      `is ${value}, but the run began with ${old ?? "the default"}: ` +
         "leave it out, or begin another run",
     );
   }
@@ -143,5 +146,5 @@ function given<T extends object>(options: T): T {
 
 function expectWhole(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
-  throw new RangeError(`${name} is ${value}, expected a whole number from ${least} up`);
+  throw new OptionError(name, `is ${value}, expected a whole number from ${least} up`);
 }

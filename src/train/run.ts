@@ -2,11 +2,12 @@ import { basename } from "@std/path";
 import { loadVae } from "../checkpoint/mod.ts";
 import { Batches, type ImageError, ImageFolder } from "../data/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
-import { injectLora } from "../nn/mod.ts";
+import { type Conv2d, injectLora, type Lora } from "../nn/mod.ts";
 import { CodaQuantizer, CodeCounts, type QuantizerConfig } from "../quantizer/mod.ts";
 import { fromArray } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
 import { Adapter } from "./adapter.ts";
+import { OptionError } from "./errors.ts";
 import { LatentCache } from "./latents.ts";
 import {
   type AdaptOptions,
@@ -51,7 +52,7 @@ export interface AdaptResult {
  * that {@link Tokenizer.load} reads.
  *
  * @param out The run's folder: new, empty, or that of a run that ended before its first save.
- * @throws {RangeError} where an option is out of range or does not fit the VAE.
+ * @throws {OptionError} where an option is out of range or does not fit the VAE.
  * @throws {CheckpointError} where the VAE cannot be read.
  * @throws {ImageError} where no image can be used.
  * @throws {RunError} where the folder holds anything else, or the run diverges.
@@ -93,7 +94,7 @@ export async function adapt(
  *
  * @param out The run's folder.
  * @param changes Options given anew; one that would make it another run is an error.
- * @throws {RangeError} where a changed option would make it another run.
+ * @throws {OptionError} where a changed option would make it another run.
  * @throws {CheckpointError} where there is no run, or its files are unsound.
  * @throws {RunError} where the images are others, or the run diverges.
  *
@@ -138,8 +139,9 @@ interface RunParts {
 function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): QuantizerConfig {
   const { imageSize, codebookSize, patchSizes } = options;
   if (imageSize % vae.reduction !== 0) {
-    throw new RangeError(
-      `imageSize is ${imageSize}, expected a multiple of this VAE's reduction, ${vae.reduction}`,
+    throw new OptionError(
+      "imageSize",
+      `is ${imageSize}, expected a multiple of this VAE's reduction, ${vae.reduction}`,
     );
   }
   return {
@@ -150,6 +152,18 @@ function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): Quanti
     norm: "rms",
     beta: 0.05,
   };
+}
+
+function adaptersOf(vae: AutoencoderKL, { rank, targets }: ResolvedOptions): Lora {
+  const isTarget = ({ name }: Conv2d) => targets.some((target) => name.includes(target));
+  if (![...vae.convs].some(isTarget)) {
+    throw new OptionError(
+      "targets",
+      `is ${targets.join(",")}, but no convolution's name contains any of it; ` +
+        "expected parts of names such as conv1",
+    );
+  }
+  return injectLora(vae.convs, { rank, targets });
 }
 
 /** The recipe's augmentation: short side to 288 for crops of 256, in proportion for others. */
@@ -163,8 +177,8 @@ async function openImages(
 
 async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promise<AdaptResult> {
   const { gpu, vae, options, images, hooks } = parts;
-  const { rank, targets, seed } = options;
-  const lora = injectLora(vae.convs, { rank, targets });
+  const { seed } = options;
+  const lora = adaptersOf(vae, options);
   using _loraParameters = lora.parameters;
   lora.parameters.initialize(loraRandom(seed));
   using quantizer = new CodaQuantizer(gpu, parts.quantizer);

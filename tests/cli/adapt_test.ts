@@ -76,8 +76,8 @@ gpuTest(
     const stepsOf = (text: string) => text.trim().split("\n").map((line) => JSON.parse(line).step);
     assertEquals(stepsOf(whole.stdout).at(-1), 33);
     const other = await coda(["adapt", "--out", out, "--resume", "--lr", "1"]);
-    assertEquals(other.code, 1);
-    assertStringIncludes(other.stderr, "lr is 1, but the run began with");
+    assertEquals(other.code, 2);
+    assertStringIncludes(other.stderr, "coda: --lr is 1, but the run began with 0.0005: leave it");
   },
 );
 
@@ -119,7 +119,6 @@ gpuTest("adapt: what cannot work is told before any training, and leaves nothing
       [...tinyArgs(ground, "run"), "--vae", ground.path("images")],
       "config.json: there is no such file",
     ],
-    [[...tinyArgs(ground, "run"), "--targets", "xyz"], "no convolution's name contains xyz"],
     [["adapt", "--out", ground.path("run"), "--resume"], "config.json: there is no such file"],
   ];
   const before = await contents(ground.folder);
@@ -130,6 +129,23 @@ gpuTest("adapt: what cannot work is told before any training, and leaves nothing
     assertEquals(stderr.trim().split("\n").length, 1, stderr);
     assertEquals(await contents(ground.folder), before);
   }
+});
+
+gpuTest("adapt: a flag that does not fit the VAE is named, and the code is 2", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const before = await contents(ground.folder);
+  for (
+    const [flags, message] of [
+      [["--targets", "xyz"], "--targets is xyz, but no convolution's name contains any of it"],
+      [["--size", "9"], "--size is 9, expected a multiple of this VAE's reduction, 2"],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await coda([...tinyArgs(ground, "run"), ...flags]);
+    assertEquals({ code, stdout }, { code: 2, stdout: "" }, stderr);
+    assertStringIncludes(stderr, `coda: ${message}`);
+    assertStringIncludes(stderr, "see coda adapt --help");
+  }
+  assertEquals(await contents(ground.folder), before);
 });
 
 Deno.test("adapt: wrong command lines end with 2", async () => {

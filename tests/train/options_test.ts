@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { resolveOptions } from "../../src/train/mod.ts";
+import { OptionError, resolveOptions } from "../../src/train/mod.ts";
 import { resumedOptions } from "../../src/train/options.ts";
 
 const BASE = { vae: "vae", images: ["images"], steps: 100 };
@@ -45,6 +45,6 @@ Deno.test("resumedOptions: reports and saves may change, nothing else", () => {
       seed: 1,
     })
   ) {
-    assertThrows(() => resumedOptions(begun, { [name]: value }), RangeError, `${name} is`);
+    assertThrows(() => resumedOptions(begun, { [name]: value }), OptionError, `${name} is`);
   }
 });

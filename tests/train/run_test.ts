@@ -6,6 +6,7 @@ import {
   adapt,
   type AdaptHooks,
   type AdaptOptions,
+  OptionError,
   resumeAdapt,
   RunError,
   type TrainingProgress,
@@ -191,8 +192,8 @@ gpuTest(
 
 gpuTest("adapt: options that do not fit are errors before anything is written", async (gpu) => {
   await using ground = await TinyGround.make(gpu);
-  await expectError(gpu, ground, "run", { imageSize: 7 }, RangeError, "multiple of");
-  await expectError(gpu, ground, "run", { targets: ["nothing"] }, RangeError, "nothing");
+  await expectError(gpu, ground, "run", { imageSize: 7 }, OptionError, "multiple of");
+  await expectError(gpu, ground, "run", { targets: ["nothing"] }, OptionError, "nothing");
   await expectError(gpu, ground, "run", { images: [ground.path("none")] }, Error, "none");
   await expectError(gpu, ground, "run", { vae: ground.path("images") }, Error, "config.json");
   const image = ground.path("no.png");

@@ -1,6 +1,14 @@
 /** The work of `coda adapt`. */
 import { Gpu } from "../../gpu/mod.ts";
-import { adapt, type AdaptOptions, type AdaptResult, resumeAdapt } from "../../train/mod.ts";
+import {
+  adapt,
+  type AdaptOptions,
+  type AdaptResult,
+  OptionError,
+  resumeAdapt,
+} from "../../train/mod.ts";
+import { UsageError } from "../errors.ts";
+import { flagName } from "../flags.ts";
 import { formatDuration } from "../format.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import { RunDisplay, type Show } from "./run_display.ts";
@@ -27,12 +35,12 @@ export async function runAdapt({ out, resume, options, show }: AdaptRequest): Pr
   using stop = stopOnInterrupt();
   using display = new RunDisplay(show);
   const hooks = { ...display.hooks, signal: stop.signal };
-  const result = resume ? await resumeAdapt(gpu, out, options, hooks) : await adapt(
-    gpu,
-    out,
-    { images: [], ...options, steps: options.steps ?? DEFAULT_STEPS },
-    hooks,
-  );
+  const run = resume
+    ? resumeAdapt(gpu, out, options, hooks)
+    : adapt(gpu, out, { images: [], ...options, steps: options.steps ?? DEFAULT_STEPS }, hooks);
+  const result = await run.catch((error) => {
+    throw error instanceof OptionError ? usageError(error) : error;
+  });
   display[Symbol.dispose]();
   const seconds = (performance.now() - start) / 1000;
   if (result.stopped) {
@@ -41,6 +49,11 @@ export async function runAdapt({ out, resume, options, show }: AdaptRequest): Pr
   }
   if (!show.json && !show.quiet) console.log(doneText(out, result, seconds));
   return 0;
+}
+
+/** The library's word about an option, with the flag's name. */
+function usageError({ option, problem }: OptionError): UsageError {
+  return new UsageError(`--${option === "imageSize" ? "size" : flagName(option)} ${problem}`);
 }
 
 function stoppedText(out: string, { step, total }: AdaptResult): string {
