@@ -1,8 +1,11 @@
 /** Which file each input becomes. */
 import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { makeFolder } from "../checkpoint/atomic.ts";
-import { findImages } from "../data/find.ts";
+import { findImages, IMAGE_EXTENSIONS } from "../data/find.ts";
 import { UsageError } from "./errors.ts";
+
+/** The extensions that no one gives a folder. */
+const FILE_EXTENSIONS: readonly string[] = [...IMAGE_EXTENSIONS, ".bmp", ".coda", ".json"];
 
 /** An input file and the file that it becomes. */
 export interface Job {
@@ -55,13 +58,15 @@ export function namedFiles(paths: readonly string[]): Named[] {
 /**
  * Gives every input its output and makes the folders.
  *
- * @throws {UsageError} where two inputs would become one file, or an output is an input.
+ * @throws {UsageError} where two inputs would become one file, an output is an input, or --out is
+ * named like a file of another kind.
  * @throws {WriteError} where a folder cannot be written.
  */
 export async function planOutputs(
   inputs: readonly Named[],
   options: OutputOptions,
 ): Promise<Job[]> {
+  await checkOut(options);
   const jobs = nameOutputs(inputs, options);
   checkOutputs(jobs);
   for (const folder of new Set(jobs.map(({ output }) => dirname(output)))) {
@@ -73,6 +78,19 @@ export async function planOutputs(
 /** Whether --out names a file. */
 export function isOutputFile({ out, extensions }: OutputOptions): boolean {
   return out !== undefined && extensions.includes(extname(out).toLowerCase());
+}
+
+/** Refuses to make a folder of a file's name; one that is there already may be called anything. */
+async function checkOut({ out, extensions }: OutputOptions): Promise<void> {
+  if (out === undefined) return;
+  const extension = extname(out).toLowerCase();
+  if (extensions.includes(extension) || !FILE_EXTENSIONS.includes(extension)) return;
+  const info = await Deno.stat(out).catch(() => undefined);
+  if (info?.isDirectory) return;
+  throw new UsageError(
+    `--out ${out} is named like a file, which ends in ${extensions.join(", ")} here: ` +
+      "name one of those, or a folder",
+  );
 }
 
 function nameOutputs(inputs: readonly Named[], options: OutputOptions): Job[] {

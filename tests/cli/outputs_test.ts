@@ -73,3 +73,21 @@ Deno.test("outputs: a folder that cannot be made is told", async () => {
     );
   });
 });
+
+Deno.test("outputs: a folder is not made of a file's name, but may have it", async () => {
+  await withFolder(async (path) => {
+    const out = join(path, "a.GIF");
+    const options = { out, extensions: [".png", ".jpg"], extension: ".png" };
+    await assertRejects(
+      () => planOutputs(namedFiles(["a.coda"]), options),
+      UsageError,
+      `--out ${out} is named like a file, which ends in .png, .jpg here`,
+    );
+    await assertRejects(() => Deno.stat(out), Deno.errors.NotFound);
+    await Deno.mkdir(out);
+    const [job] = await planOutputs(namedFiles(["a.coda"]), options);
+    assertEquals(job.output, join(out, "a.png"));
+    const version = await planOutputs(namedFiles(["a.coda"]), { ...options, out: `${path}/v1.2` });
+    assertEquals(version[0].output, join(path, "v1.2", "a.png"));
+  });
+});
