@@ -2,7 +2,8 @@
  * The quantizer on both paths as a table in Markdown: `deno run -A bench/quantizer_table.ts >
  * bench/results/quantizer.md`. Rows are codebook sizes and tokens of one image; bytes are the peak
  * during a forward and backward pass, over those that were live before it (the parameters); times are
- * medians of rounds in which the paths take turns. `--quick` leaves out what takes minutes.
+ * medians of rounds in which the paths take turns. `--quick` leaves out what takes minutes, `--memory`
+ * the times.
  *
  * @module
  */
@@ -13,10 +14,10 @@ import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { type Path, withPath } from "../src/quantizer/path.ts";
 import { Random, type Tensor } from "../src/tensor/mod.ts";
 import { Adapter, defaultRecipe } from "../src/train/mod.ts";
-import { benchQuantizer, trainingPass } from "./quantizer_support.ts";
+import { benchQuantizer, peakBeyond, trainingPass } from "./quantizer_support.ts";
 import { benchGpu, measure, noise } from "./support.ts";
 
-const ROUNDS = 5;
+const ROUNDS = Deno.args.includes("--memory") ? 0 : 5;
 const PATHS: Path[] = ["composed", "streamed"];
 const GRIDS = [{ side: 16, patchSizes: PATCH_SIZES_F16, tokens: 680 }, {
   side: 32,
@@ -27,8 +28,8 @@ const GRIDS = [{ side: 16, patchSizes: PATCH_SIZES_F16, tokens: 680 }, {
 const LARGEST = 2240 * 16384;
 
 interface Measured {
-  encode: number;
-  training: number;
+  encode: number | undefined;
+  training: number | undefined;
   bytes: number;
 }
 
@@ -51,7 +52,7 @@ async function peakOf(work: () => void): Promise<number> {
   return peak - before;
 }
 
-function median(values: number[]): number {
+function median(values: number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
@@ -66,7 +67,7 @@ async function measureCase(
   for (const [path, found] of times) {
     found.encode.length = found.training.length = 0;
     found.bytes = await withPath(path, () => peakOf(() => trainingPass(quantizer, f)));
-    await withPath(path, () => seconds(() => quantizer.encode(f)));
+    if (ROUNDS > 0) await withPath(path, () => seconds(() => quantizer.encode(f)));
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const [path, { encode, training }] of times) {
@@ -83,6 +84,17 @@ async function measureCase(
       bytes,
     }]),
   );
+}
+
+/** The peaks of a streamed pass: of all bytes, and of those beside the codebook's keys, values and gradients. */
+async function trainingPeaks(gpu: Gpu, codebookSize: number): Promise<[number, number]> {
+  using quantizer = benchQuantizer(gpu, codebookSize, PATCH_SIZES_F8);
+  using f = noise(gpu, [1, 32, 32, 16]);
+  const own = [32, 16].map((width) => 4 * width * codebookSize);
+  return await withPath("streamed", async () => {
+    const run = () => trainingPass(quantizer, f);
+    return [await peakOf(run), await peakBeyond(gpu, own, () => measure(gpu, run, 1))];
+  });
 }
 
 /** The peak of a joint training step on one 256² image with the embedded VAE, over what was live before. */
@@ -106,10 +118,13 @@ const time = (seconds: number | undefined) => seconds?.toFixed(3) ?? "–";
 
 console.log(`# The quantizer: the matrix of logits (composed) and streamed
 
-Adapter: ${gpu.adapter.description}. One image; d = 32, c = 16. Medians of ${ROUNDS}, the paths taking turns.
+Adapter: ${gpu.adapter.description}. One image; d = 32, c = 16. ${
+  ROUNDS > 0 ? `Times: medians of ${ROUNDS}, the paths taking turns.` : "Times: not measured."
+}
 MB are the peak of a forward and backward pass over what was live before it, the parameters. – : more logits
-than ${LARGEST}. The streamed path grows by about 700 bytes a code, which are the codebook as keys and values
-and the gradients on their way back, whatever the tokens; logits alone are 4 bytes a code and token.
+than ${LARGEST}, or not measured. Logits alone are 4 bytes a code and token. The streamed path grows by about
+420 bytes a code, whatever the tokens: 384 are the codebook as keys and values and the gradients of both, once
+for all scales, and the rest is one number for each scale.
 
 | V | tokens | MB composed | MB streamed | encode composed, s | encode streamed, s | forward + backward composed, s | streamed, s |
 |---|---|---|---|---|---|---|---|`);
@@ -130,6 +145,19 @@ for (const codebookSize of sizes) {
     ];
     console.log(`| ${cells.join(" | ")} |`);
   }
+}
+
+console.log(`
+## Beyond the codebook's own, 2,240 tokens
+
+The peak of the streamed pass, and the most that is live at any moment of it beside the codebook's keys [V, 32]
+and values [V, 16], the gradients of both, and the gradient of the codebook [V, 16].
+
+| V | MB in all | MB beyond |
+|---|---|---|`);
+for (const codebookSize of [4096, 65536]) {
+  const [total, beyond] = await trainingPeaks(gpu, codebookSize);
+  console.log(`| ${codebookSize} | ${megabytes(total)} | ${megabytes(beyond)} |`);
 }
 
 console.log(`
