@@ -121,10 +121,9 @@ export function defaultPatchSizes(reduction: number): readonly number[] {
  * @throws {OptionError} where a change would make it another run.
  */
 export function resumedOptions(
-  begun: AdaptOptions,
+  before: ResolvedOptions,
   changes: Partial<AdaptOptions>,
 ): ResolvedOptions {
-  const before: ResolvedOptions = resolveOptions(begun);
   for (const [name, value] of Object.entries(given(changes))) {
     const old = before[name as keyof AdaptOptions];
     if (FREE.includes(name) || JSON.stringify(old) === JSON.stringify(value)) continue;

@@ -18,7 +18,8 @@ import type { Adapter } from "./adapter.ts";
 import { isFree } from "./begun.ts";
 import { RunError } from "./errors.ts";
 import { MetricsLog } from "./metrics_log.ts";
-import type { AdaptOptions, ResolvedOptions } from "./options.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { readOptions } from "./read_options.ts";
 
 /**
  * A run on disk.
@@ -74,10 +75,9 @@ export class RunFolder {
     return new RunFolder(path, config);
   }
 
-  /** The options that the run began with. */
-  get options(): AdaptOptions {
-    const training: unknown = configPart(this.config, "training", `${this.path}/config.json`);
-    return training as AdaptOptions;
+  /** The options that the run began with. @throws {CheckpointError} where they are unsound. */
+  get options(): ResolvedOptions {
+    return readOptions(this.config, `${this.path}/config.json`);
   }
 
   /** Whether the run was saved since it began. */
