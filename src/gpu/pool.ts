@@ -153,7 +153,7 @@ export class BufferPool {
     if (byteLength > limit) {
       throw new OutOfMemoryError(
         `a tensor of ${byteLength} bytes exceeds what this adapter binds at once (${limit} bytes): ` +
-          "use a smaller image or batch",
+          "use a smaller image, batch or codebook",
       );
     }
     const step = Math.max(256, 2 ** (Math.floor(Math.log2(Math.max(byteLength, 1))) - 3));

@@ -160,7 +160,11 @@ gpuTest(
   async (gpu) => {
     const limit = gpu.adapter.limits.maxStorageBufferBindingSize;
     await flat(gpu, () => {
-      assertThrows(() => zeros(gpu, [limit / 4 + 1]), OutOfMemoryError, "smaller image or batch");
+      assertThrows(
+        () => zeros(gpu, [limit / 4 + 1]),
+        OutOfMemoryError,
+        "smaller image, batch or codebook",
+      );
     });
   },
 );
