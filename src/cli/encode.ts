@@ -55,7 +55,8 @@ export const encode: Command = defineCommand({
     if (flags.json && flags.out !== undefined) {
       throw new UsageError("--json prints to stdout: leave out --out");
     }
-    const images = await namedImages(args);
+    const { images, errors } = await namedImages(args);
+    if (images.length === 0 && errors.length === 1) throw errors[0];
     const jobs = flags.json
       ? images.map(({ input }) => ({ input, output: "" }))
       : await planOutputs(images, {
@@ -64,6 +65,6 @@ export const encode: Command = defineCommand({
         extension: ".coda",
       });
     const { encodeImages } = await import("./work/encode.ts");
-    return await encodeImages(jobs, flags);
+    return await encodeImages(jobs, errors, flags);
   },
 });

@@ -1,6 +1,7 @@
 /** Which file each input becomes. */
 import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { makeFolder } from "../checkpoint/atomic.ts";
+import { ImageError } from "../data/errors.ts";
 import { findImages, IMAGE_EXTENSIONS } from "../data/find.ts";
 import { UsageError } from "./errors.ts";
 
@@ -33,17 +34,36 @@ export interface Named {
   readonly name: string;
 }
 
+/** The images among what was named. */
+export interface NamedImages {
+  /** Each image once. */
+  readonly images: Named[];
+  /** What is neither an image's file nor a folder with images, each with the reason. */
+  readonly errors: ImageError[];
+}
+
 /** Images among files and below folders. A folder's images keep their places below it. */
-export async function namedImages(paths: readonly string[]): Promise<Named[]> {
+export async function namedImages(paths: readonly string[]): Promise<NamedImages> {
   const found = new Map<string, Named>();
-  for (const path of paths) {
-    for (const input of await findImages([path])) {
+  const errors: ImageError[] = [];
+  for (const path of new Set(paths)) {
+    for (const input of await imagesOf(path, errors)) {
       const inner = input === path ? basename(input) : relative(path, input);
       const key = resolve(input);
       if (!found.has(key)) found.set(key, { input, name: withoutExtension(inner) });
     }
   }
-  return [...found.values()];
+  return { images: [...found.values()], errors };
+}
+
+async function imagesOf(path: string, errors: ImageError[]): Promise<string[]> {
+  try {
+    return await findImages([path]);
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    errors.push(error);
+    return [];
+  }
 }
 
 /** Files as they were given. */

@@ -120,6 +120,27 @@ withTokenizer(
   },
 );
 
+withTokenizer("encode: a path that is not there does not stop the others", async (path, model) => {
+  const images = join(path, "images");
+  await writeImages(images, [[16, 12]]);
+  const out = join(path, "out");
+  const missing = [join(path, "none.jpg"), path + "/away"];
+  const args = ["--model", model, "--out", out];
+  const run = await coda(["encode", missing[0], join(images, "0.png"), missing[1], ...args]);
+  assertEquals([run.code, Object.keys(await contents(out))], [1, ["0.coda"]], run.stderr);
+  assertMatch(run.stdout, /^1 image, /);
+  const why = "there is no such file or folder; check the path";
+  assertEquals(run.stderr.trim().split("\n"), [
+    ...missing.map((file) => `coda: ${file}: ${why}`),
+    "coda: 2 of 3 files could not be encoded",
+  ]);
+  const none = await coda(["encode", ...missing, ...args]);
+  assertEquals([none.code, none.stdout], [1, ""]);
+  assertEquals(none.stderr.trim().split("\n").at(-1), "coda: 2 of 2 files could not be encoded");
+  const one = await coda(["encode", missing[0], ...args]);
+  assertEquals(one, { code: 1, stdout: "", stderr: `coda: ${missing[0]}: ${why}\n` });
+});
+
 gpuTest(
   "encode: an image that the adapter cannot hold is told with what fits",
   (gpu) =>

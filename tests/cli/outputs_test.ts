@@ -13,11 +13,13 @@ Deno.test("outputs: a folder's images keep their places, files their names, each
     for (const name of ["in/a.jpg", "in/deep/b.c.png", "in/c.txt"]) {
       await Deno.writeTextFile(join(path, name), "");
     }
-    const images = await namedImages([
+    const { images, errors } = await namedImages([
+      join(path, "none"),
       join(path, "in"),
       join(path, "in/a.jpg"),
       join(path, "in/c.txt"),
     ]);
+    assertEquals(errors.map(({ file }) => file), [join(path, "none")]);
     assertEquals(images.map(({ name }) => name), ["a", join("deep", "b.c"), "c"]);
     const out = join(path, "out");
     const jobs = await planOutputs(images, { ...CODA, out });

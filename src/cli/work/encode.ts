@@ -1,5 +1,5 @@
 /** The work of `coda encode`. */
-import { type Image, loadImage, resizeShortSide } from "../../data/mod.ts";
+import { type Image, type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
 import { tokenCount } from "../../quantizer/mod.ts";
 import { Tokenizer } from "../../tokenizer.ts";
 import { type Tokens, tokensToJson, writeTokens } from "../../tokens/mod.ts";
@@ -26,13 +26,22 @@ export interface EncodeOptions {
   readonly quiet: boolean;
 }
 
-/** Encodes images, tells of those that cannot be, and returns the exit code. */
-export async function encodeImages(jobs: readonly Job[], options: EncodeOptions): Promise<number> {
+/**
+ * Encodes images, tells of those that cannot be, and returns the exit code.
+ *
+ * @param errors What was named beside them and cannot be encoded.
+ */
+export async function encodeImages(
+  jobs: readonly Job[],
+  errors: readonly ImageError[],
+  options: EncodeOptions,
+): Promise<number> {
   const { json, quiet } = options;
   using tokenizer = await Tokenizer.load(options.model);
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "encode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);
+  for (const error of errors) problems.add(error.file, error);
   const summary = new Summary();
   const documents: string[] = [];
   const encoder = new Encoder(tokenizer, jobs, options, problems);
@@ -45,7 +54,7 @@ export async function encodeImages(jobs: readonly Job[], options: EncodeOptions)
   }
   if (json) console.log(documents.length === 0 ? "[]" : `[\n${documents.join(",\n")}\n]`);
   else if (!quiet && summary.images > 0) console.log(summary.text());
-  return problems.finish(jobs.length, "encoded");
+  return problems.finish(jobs.length + errors.length, "encoded");
 }
 
 /** An image that was read, with what it becomes. */
@@ -97,6 +106,7 @@ class Encoder {
   /** The images, the next of which is read while the caller works. */
   async *#loaded(): AsyncGenerator<Loaded> {
     const jobs = this.#jobs;
+    if (jobs.length === 0) return;
     let next = this.#load(jobs[0]);
     for (let i = 0; i < jobs.length; i++) {
       const image = await next;
