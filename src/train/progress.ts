@@ -27,12 +27,14 @@ export interface TrainingProgress extends StepInfo {
   readonly perplexity: number;
   /** Use and perplexity of each scale in those steps, coarse to fine. */
   readonly scales: readonly CodebookUse[];
-  /** Images (in the warm-up latents) per second since the last report. */
+  /** Images (in the warm-up latents) per second of late. */
   readonly imagesPerSecond: number;
 }
 
 /** How many reports' steps are counted together: one batch alone cannot use a large codebook. */
 const WINDOW = 8;
+/** Reports that are read together tell no rate between them: it is measured over this, in ms. */
+const LEAST_TIME = 100;
 
 /** What was read of a step. */
 export interface ReadStep {
@@ -47,12 +49,20 @@ export interface ReadStep {
 /** Makes reports of what steps found out: codebook use over a window, and the rate. */
 export class ProgressMeter {
   #window: (readonly Uint32Array[])[] = [];
+  #now: () => number;
   #images = 0;
-  #since = performance.now();
+  #since: number;
+  #rate: number | undefined;
+
+  /** @param now The time in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#since = now();
+  }
 
   /** Starts the clock again, after work that is no step. */
   restart(): void {
-    this.#since = performance.now();
+    this.#since = this.#now();
   }
 
   /** The report of a step that was read. */
@@ -60,9 +70,6 @@ export class ProgressMeter {
     this.#window = [...this.#window, counts].slice(-WINDOW);
     const byScale = counts.map((_, scale) => total(this.#window.map((report) => report[scale])));
     const { used, perplexity } = useOfCounts(total(byScale));
-    const imagesPerSecond = (images - this.#images) / ((performance.now() - this.#since) / 1000);
-    this.#images = images;
-    this.restart();
     const { gradNorm, ...losses } = numbers;
     return {
       ...info,
@@ -72,8 +79,18 @@ export class ProgressMeter {
       deadCodes: 1 - used,
       perplexity,
       scales: byScale.map(useOfCounts),
-      imagesPerSecond,
+      imagesPerSecond: this.#measure(images),
     };
+  }
+
+  /** The rate since it was last measured; the one before where that was just now. */
+  #measure(images: number): number {
+    const time = this.#now() - this.#since;
+    if (this.#rate !== undefined && time < LEAST_TIME) return this.#rate;
+    this.#rate = (images - this.#images) / (time / 1000);
+    this.#images = images;
+    this.restart();
+    return this.#rate;
   }
 }
 

@@ -28,3 +28,19 @@ Deno.test("the last eight reports are counted together", () => {
   assertEquals(found.slice(0, 8), [1, 2, 3, 4, 5, 6, 7, 8].map((n) => n / 10));
   assertEquals(found.slice(8), [0.8, 0.8]);
 });
+
+Deno.test("the rate is that of the time since the last report, but not of an instant", () => {
+  let time = 0;
+  const meter = new ProgressMeter(() => time);
+  const rateAt = (now: number, images: number) => {
+    time = now;
+    const counts = [new Uint32Array([1])];
+    return meter.report(INFO, { numbers: NUMBERS, counts, images }).imagesPerSecond;
+  };
+  assertEquals(rateAt(1000, 10), 10);
+  assertEquals(rateAt(1001, 20), 10); // read with the one before
+  assertEquals(rateAt(3000, 50), 20); // 40 images in two seconds
+  time = 10_000;
+  meter.restart();
+  assertEquals(rateAt(11_000, 55), 5);
+});
