@@ -13,8 +13,6 @@ export interface Flag<T> {
   readonly value?: string;
   /** The default as the help shows it. */
   readonly shown?: string;
-  /** Whether it may be given several times. */
-  readonly repeats: boolean;
   /** Turns the texts given, none where the flag is absent, into the value. */
   readonly read: (texts: readonly string[], name: string) => T;
 }
@@ -53,7 +51,7 @@ export interface NumberOptions<D> extends ValueOptions<D> {
 
 /** A switch, false where it is not given. */
 export function booleanFlag(help: string, options: FlagOptions = {}): Flag<boolean> {
-  return { ...options, help, repeats: false, read: (texts) => texts.length > 0 };
+  return { ...options, help, read: (texts) => texts.length > 0 };
 }
 
 /** A flag with a text. */
@@ -110,11 +108,6 @@ export function choiceFlag<C extends string>(
   });
 }
 
-/** A flag with a text that may be given several times. */
-export function listFlag(help: string, options: ValueOptions<never> = {}): Flag<string[]> {
-  return { ...options, value: options.value ?? "TEXT", help, repeats: true, read: (t) => [...t] };
-}
-
 function valueFlag<T>(
   help: string,
   value: string,
@@ -126,7 +119,6 @@ function valueFlag<T>(
     short: options.short,
     value: options.value ?? value,
     shown: options.default === undefined ? undefined : String(options.default),
-    repeats: false,
     read: ([text], name) => text === undefined ? options.default : convert(text, name),
   };
 }
@@ -199,7 +191,6 @@ function parseOptions(names: ReadonlyMap<string, Flag<unknown>>): ParseOptions {
     boolean: those((flag) => flag.value === undefined),
     // "_" keeps arguments that look like numbers as they were typed.
     string: ["_", ...those((flag) => flag.value !== undefined)],
-    collect: those((flag) => flag.repeats),
   };
 }
 
@@ -233,11 +224,7 @@ export function flagsHelp(flags: Flags): string {
   const rows = Object.entries(flags).map(([key, flag]): [string, string] => {
     const short = flag.short === undefined ? "    " : `-${flag.short}, `;
     const value = flag.value === undefined ? "" : ` ${flag.value}`;
-    const notes = [
-      ...(flag.repeats ? ["may be repeated"] : []),
-      ...(flag.shown === undefined ? [] : [`default ${flag.shown}`]),
-    ];
-    const note = notes.length > 0 ? ` (${notes.join(", ")})` : "";
+    const note = flag.shown === undefined ? "" : ` (default ${flag.shown})`;
     return [`${short}--${flagName(key)}${value}`, flag.help + note];
   });
   return table(rows);

@@ -1,9 +1,8 @@
-/** Words for bytes, durations and counts, as the command line prints them. */
+/** Words for bytes and durations, as the command line prints them. */
 
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 /** From here on a number rounds to four digits: it belongs to the next unit. */
 const FOUR_DIGITS = 999.5;
-const SI_UNITS = ["", "k", "M", "G", "T"];
 
 /**
  * A byte count in binary units, for example "1.5 MiB".
@@ -11,18 +10,14 @@ const SI_UNITS = ["", "k", "M", "G", "T"];
  * @throws {RangeError} If the count is negative or not finite.
  */
 export function formatBytes(bytes: number): string {
-  const [value, unit] = scaled("formatBytes", bytes, 1024, BYTE_UNITS, 1024);
-  return `${unit === "B" ? String(value) : threeDigits(value)} ${unit}`;
-}
-
-/**
- * A count in decimal units, for example "65.5k".
- *
- * @throws {RangeError} If the count is negative or not finite.
- */
-export function formatCount(count: number): string {
-  const [value, unit] = scaled("formatCount", count, 1000, SI_UNITS, FOUR_DIGITS);
-  return `${threeDigits(value)}${unit}`;
+  check("formatBytes", bytes);
+  let value = bytes;
+  let i = 0;
+  while (i < BYTE_UNITS.length - 1 && value >= (i === 0 ? 1024 : FOUR_DIGITS)) {
+    value /= 1024;
+    i++;
+  }
+  return `${i === 0 ? String(value) : threeDigits(value)} ${BYTE_UNITS[i]}`;
 }
 
 /**
@@ -41,22 +36,6 @@ export function formatDuration(seconds: number): string {
   if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
   const hours = Math.round(seconds / 3600);
   return `${Math.floor(hours / 24)} d ${pad(hours % 24)} h`;
-}
-
-function scaled(
-  caller: string,
-  value: number,
-  base: number,
-  units: readonly string[],
-  leave: number,
-): [value: number, unit: string] {
-  check(caller, value);
-  let i = 0;
-  while (i < units.length - 1 && value >= (i === 0 ? leave : FOUR_DIGITS)) {
-    value /= base;
-    i++;
-  }
-  return [value, units[i]];
 }
 
 function threeDigits(value: number): string {

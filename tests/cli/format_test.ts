@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatBytes, formatCount, formatDuration } from "../../src/cli/format.ts";
+import { formatBytes, formatDuration } from "../../src/cli/format.ts";
 
 Deno.test("formatBytes: binary units with three digits", () => {
   assertEquals(formatBytes(0), "0 B");
@@ -11,14 +11,6 @@ Deno.test("formatBytes: binary units with three digits", () => {
   assertEquals(formatBytes(1000 * 2 ** 20), "0.98 GiB");
   assertEquals(formatBytes(2 ** 31 - 1), "2 GiB");
   assertEquals(formatBytes(2 ** 60), "1048576 TiB");
-});
-
-Deno.test("formatCount: decimal units with three digits", () => {
-  assertEquals(formatCount(0), "0");
-  assertEquals(formatCount(680), "680");
-  assertEquals(formatCount(999.6), "1k");
-  assertEquals(formatCount(65536), "65.5k");
-  assertEquals(formatCount(6_020_000), "6.02M");
 });
 
 Deno.test("formatDuration: the two largest units", () => {
@@ -36,6 +28,6 @@ Deno.test("formatDuration: the two largest units", () => {
 
 Deno.test("formatting refuses what is no amount", () => {
   assertThrows(() => formatBytes(-1), RangeError, "formatBytes");
-  assertThrows(() => formatCount(Infinity), RangeError, "formatCount");
+  assertThrows(() => formatBytes(Infinity), RangeError, "formatBytes");
   assertThrows(() => formatDuration(NaN), RangeError, "formatDuration");
 });
