@@ -98,10 +98,12 @@ export interface GradientOptions {
 
 /**
  * The gradients of `y` with respect to each of `inputs`, in their order and of their shapes;
- * zeros where `y` does not depend on one.
+ * zeros where `y` does not depend on one. They are for reading: two of them, or one and the seed, may be
+ * the same bytes.
  *
  * @throws {ShapeError} where `y` has more than one element and no seed, or the seed has another shape.
- * @throws {TypeError} where an input wants no gradient, or the graph was already consumed.
+ * @throws {TypeError} where an input wants no gradient, `y` was not recorded, or the graph was already
+ * consumed.
  *
  * @example
  * ```ts
@@ -124,11 +126,16 @@ export function gradients(
     }
     return input.node;
   });
-  const order = backwardOrder(y);
+  if (!y.node) {
+    throw new TypeError(
+      "gradients: y was made of constants, or without recording: it has no graph",
+    );
+  }
+  const order = backwardOrder(y.node);
   const needed = neededNodes(order, new Set(wanted));
   const grads: Gradients = new Map();
   try {
-    if (y.node) grads.set(y.node, [startingGradient(y, seed)]);
+    grads.set(y.node, [startingGradient(y, seed)]);
     noGrad(() => {
       for (const node of order) {
         if (needed.has(node)) passNode(y, node, grads, needed);
@@ -173,8 +180,8 @@ function startingGradient(y: Tensor, seed: Tensor | undefined): Tensor {
 }
 
 /** All nodes behind `y`, latest first. */
-function backwardOrder(y: Tensor): Node[] {
-  const seen = new Set<Node>(y.node ? [y.node] : []);
+function backwardOrder(y: Node): Node[] {
+  const seen = new Set<Node>([y]);
   for (const node of seen) {
     for (const input of node.inputs) if (input) seen.add(input);
   }

@@ -111,6 +111,7 @@ gpuTest("wrong seeds, inputs and uses after freeing are refused", async (gpu) =>
   assertThrows(() => gradients(plus(x, x), [x]), ShapeError, "no scalar");
   assertThrows(() => gradients(plus(x, x), [x], { seed: fromArray(gpu, [1], [1]) }), ShapeError);
   assertThrows(() => gradients(plus(x, x), [constant]), TypeError, "requireGrad");
+  assertThrows(() => gradients(plus(constant, constant), [x]), TypeError, "it has no graph");
   const freed = scope.keep(fromArray(gpu, [1, 2], [2]));
   freed.dispose();
   assertThrows(() => plus(x, freed), Error, 'bound to "x" was already freed');
