@@ -13,7 +13,7 @@ import { injectLora } from "../src/nn/mod.ts";
 import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { type Path, withPath } from "../src/quantizer/path.ts";
 import { Random, type Tensor } from "../src/tensor/mod.ts";
-import { Adapter, defaultRecipe } from "../src/train/mod.ts";
+import { Adaptation, defaultRecipe } from "../src/train/mod.ts";
 import { benchQuantizer, peakBeyond, trainingPass } from "./quantizer_support.ts";
 import { benchGpu, measure, noise } from "./support.ts";
 
@@ -107,9 +107,9 @@ async function jointPeak(gpu: Gpu, codebookSize: number, path: Path): Promise<nu
   using _loraParameters = lora.parameters;
   lora.parameters.initialize(new Random(1));
   using quantizer = benchQuantizer(gpu, codebookSize, PATCH_SIZES_F8);
-  using adapter = new Adapter({ vae, lora, quantizer }, defaultRecipe(100));
+  using adaptation = new Adaptation({ vae, lora, quantizer }, defaultRecipe(100));
   using images: Tensor = noise(gpu, [1, 256, 256, 3]);
-  return await withPath(path, () => peakOf(() => adapter.jointStep(images)[Symbol.dispose]()));
+  return await withPath(path, () => peakOf(() => adaptation.jointStep(images)[Symbol.dispose]()));
 }
 
 const megabytes = (bytes: number | undefined) =>

@@ -2,7 +2,7 @@ import { loadVae } from "../src/checkpoint/mod.ts";
 import { injectLora } from "../src/nn/mod.ts";
 import { CodaQuantizer, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { Random, type Tensor } from "../src/tensor/mod.ts";
-import { Adapter, defaultRecipe, type StepResult } from "../src/train/mod.ts";
+import { Adaptation, defaultRecipe, type StepResult } from "../src/train/mod.ts";
 import { benchGpu, noise } from "./support.ts";
 
 // The steps that the shipped tokenizer is trained with: the tiny VAE, 1,024 codes, crops of 128.
@@ -22,7 +22,10 @@ const quantizer = new CodaQuantizer(gpu, {
   beta: 0.05,
 });
 quantizer.parameters.initialize(new Random(2));
-const adapter = new Adapter({ vae, lora, quantizer }, { ...defaultRecipe(100), warmupSteps: 100 });
+const adaptation = new Adaptation({ vae, lora, quantizer }, {
+  ...defaultRecipe(100),
+  warmupSteps: 100,
+});
 
 /** A step takes seconds on a CPU adapter, so three of them must do. */
 function stepBench(name: string, input: Tensor, step: (input: Tensor) => StepResult): void {
@@ -41,11 +44,11 @@ for (const batch of [4, 8]) {
   stepBench(
     `joint step, ${batch} crops of 128`,
     noise(gpu, [batch, 128, 128, 3]),
-    (images) => adapter.jointStep(images),
+    (images) => adaptation.jointStep(images),
   );
 }
 stepBench(
   "warm-up step, 16 latents of 16 × 16",
   noise(gpu, [16, 16, 16, vae.config.latentChannels]),
-  (latents) => adapter.warmupStep(latents),
+  (latents) => adaptation.warmupStep(latents),
 );

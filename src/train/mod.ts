@@ -4,7 +4,7 @@
  * @module
  */
 export { AdamW, type AdamWOptions, type AdamWStep } from "./adamw.ts";
-export { type AdaptedModel, Adapter } from "./adapter.ts";
+export { Adaptation, type AdaptedModel } from "./adaptation.ts";
 export { type Clip, clipCoefficient } from "./clip.ts";
 export { Ema, emaRatio } from "./ema.ts";
 export { OptionError, RunError } from "./errors.ts";

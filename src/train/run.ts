@@ -6,7 +6,7 @@ import { type Conv2d, injectLora, type Lora } from "../nn/mod.ts";
 import { CodaQuantizer, CodeCounts, type QuantizerConfig } from "../quantizer/mod.ts";
 import { fromArray } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
-import { Adapter } from "./adapter.ts";
+import { Adaptation } from "./adaptation.ts";
 import { OptionError } from "./errors.ts";
 import { LatentCache } from "./latents.ts";
 import {
@@ -183,12 +183,12 @@ async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promis
   lora.parameters.initialize(loraRandom(seed));
   using quantizer = new CodaQuantizer(gpu, parts.quantizer);
   quantizer.parameters.initialize(quantizerRandom(seed));
-  using adapter = new Adapter({ vae, lora, quantizer }, recipeOf(options));
+  using adaptation = new Adaptation({ vae, lora, quantizer }, recipeOf(options));
   await images.sample(0); // where no image can be used, that is said before anything is written
   const folder = await begin();
   const digest = await digestOf(images.files);
-  if (await folder.isSaved()) await folder.restore(adapter, digest);
-  return await new Run({ gpu, adapter, folder, images, digest, options, hooks }).finish();
+  if (await folder.isSaved()) await folder.restore(adaptation, digest);
+  return await new Run({ gpu, adaptation, folder, images, digest, options, hooks }).finish();
 }
 
 /**
@@ -206,7 +206,7 @@ async function digestOf(files: readonly string[]): Promise<string> {
 /** What the loop works on. */
 interface LoopParts {
   gpu: Gpu;
-  adapter: Adapter;
+  adaptation: Adaptation;
   folder: RunFolder;
   images: ImageFolder;
   digest: string;
@@ -227,18 +227,18 @@ class Run {
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
-    const { codebookSize, patchSizes } = parts.adapter.model.quantizer.config;
+    const { codebookSize, patchSizes } = parts.adaptation.model.quantizer.config;
     this.#counts = new CodeCounts(parts.gpu, { scales: patchSizes.length, codebookSize });
     this.#pace = new Pace(parts.gpu);
-    this.#saved = parts.adapter.step;
+    this.#saved = parts.adaptation.step;
   }
 
   /** Takes the steps, saves, and says how it ended. */
   async finish(): Promise<AdaptResult> {
-    const { adapter, images, options: { batch, saveEvery }, hooks } = this.#parts;
+    const { adaptation, images, options: { batch, saveEvery }, hooks } = this.#parts;
     await using batches = new Batches(images, { batchSize: batch });
     using counts = this.#counts;
-    while (adapter.step < adapter.total && !hooks.signal?.aborted) {
+    while (adaptation.step < adaptation.total && !hooks.signal?.aborted) {
       const info = this.#nextInfo();
       using result = await this.#takeStep(batches);
       if (!result) break;
@@ -249,50 +249,56 @@ class Run {
       await this.#pace.next();
     }
     await this.#save();
-    return { step: adapter.step, total: adapter.total, stopped: adapter.step < adapter.total };
+    return {
+      step: adaptation.step,
+      total: adaptation.total,
+      stopped: adaptation.step < adaptation.total,
+    };
   }
 
   #nextInfo(): StepInfo {
-    const { step, total, phase, lr } = this.#parts.adapter;
+    const { step, total, phase, lr } = this.#parts.adaptation;
     return { step: step + 1, total, phase, lr };
   }
 
   #isDue(step: number): boolean {
-    const { adapter, options } = this.#parts;
-    return step % options.logEvery === 0 || step === adapter.total;
+    const { adaptation, options } = this.#parts;
+    return step % options.logEvery === 0 || step === adaptation.total;
   }
 
   /** Undefined where the signal ended it before the step began. */
   async #takeStep(batches: Batches): Promise<StepResult | undefined> {
-    const { adapter } = this.#parts;
-    return adapter.phase === "warmup" ? await this.#warmupStep() : await this.#jointStep(batches);
+    const { adaptation } = this.#parts;
+    return adaptation.phase === "warmup"
+      ? await this.#warmupStep()
+      : await this.#jointStep(batches);
   }
 
   async #warmupStep(): Promise<StepResult | undefined> {
-    const { adapter, options: { seed, warmupBatch: batch } } = this.#parts;
+    const { adaptation, options: { seed, warmupBatch: batch } } = this.#parts;
     this.#cache ??= await this.#fillCache();
     if (!this.#cache) return undefined;
     this.#images += batch;
-    const { samplePosterior } = adapter.recipe;
-    using latents = this.#cache.batch({ seed, step: adapter.step, batch, samplePosterior });
-    return adapter.warmupStep(latents);
+    const { samplePosterior } = adaptation.recipe;
+    using latents = this.#cache.batch({ seed, step: adaptation.step, batch, samplePosterior });
+    return adaptation.warmupStep(latents);
   }
 
   async #jointStep(batches: Batches): Promise<StepResult> {
-    const { gpu, adapter, options: { batch, imageSize } } = this.#parts;
+    const { gpu, adaptation, options: { batch, imageSize } } = this.#parts;
     this.#cache = undefined;
-    const { images } = await batches.next(adapter.step - adapter.recipe.warmupSteps);
+    const { images } = await batches.next(adaptation.step - adaptation.recipe.warmupSteps);
     this.#images += batch;
     using input = fromArray(gpu, images, [batch, imageSize, imageSize, 3]);
-    return adapter.jointStep(input);
+    return adaptation.jointStep(input);
   }
 
   async #fillCache(): Promise<LatentCache | undefined> {
-    const { adapter, images, options, hooks: { signal, onEncode } } = this.#parts;
+    const { adaptation, images, options, hooks: { signal, onEncode } } = this.#parts;
     const { batch, imageSize, warmupBatch, warmupCrops, warmupSteps } = options;
     const count = Math.min(warmupSteps * warmupBatch, images.files.length * warmupCrops);
     await using batches = new Batches(images, { batchSize: batch });
-    const cache = await LatentCache.fill(adapter.model.vae, batches, {
+    const cache = await LatentCache.fill(adaptation.model.vae, batches, {
       count,
       batch,
       imageSize,
@@ -320,10 +326,10 @@ class Run {
   }
 
   async #save(): Promise<void> {
-    const { adapter, folder, digest } = this.#parts;
+    const { adaptation, folder, digest } = this.#parts;
     await this.#reported;
-    if (this.#saved === adapter.step) return;
-    await folder.save(adapter, digest);
-    this.#saved = adapter.step;
+    if (this.#saved === adaptation.step) return;
+    await folder.save(adaptation, digest);
+    this.#saved = adaptation.step;
   }
 }

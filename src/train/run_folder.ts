@@ -14,7 +14,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { type QuantizerConfig, quantizerConfigToJson } from "../quantizer/mod.ts";
 import { AutoencoderKL, vaeConfigToJson } from "../vae/mod.ts";
-import type { Adapter } from "./adapter.ts";
+import type { Adaptation } from "./adaptation.ts";
 import { isFree } from "./begun.ts";
 import { RunError } from "./errors.ts";
 import { MetricsLog } from "./metrics_log.ts";
@@ -100,30 +100,30 @@ export class RunFolder {
    * @param images The digest of the run's images.
    * @throws {RunError} where the weights are not finite; what was saved before stays.
    */
-  async save(adapter: Adapter, images: string): Promise<void> {
-    const { vae } = adapter.model;
+  async save(adaptation: Adaptation, images: string): Promise<void> {
+    const { vae } = adaptation.model;
     const model = await Promise.all([
       stored("vae.", vae.parameters),
-      stored("vae.", adapter.lora.ema.average),
-      stored("quantizer.", adapter.quantizer.ema.average),
+      stored("vae.", adaptation.lora.ema.average),
+      stored("quantizer.", adaptation.quantizer.ema.average),
     ]);
     const state = await Promise.all(
-      states(adapter).map(({ prefix, parameters }) => stored(prefix, parameters)),
+      states(adaptation).map(({ prefix, parameters }) => stored(prefix, parameters)),
     );
-    const step = String(adapter.step);
+    const step = String(adaptation.step);
     for (const tensor of state.flat()) this.#expectFinite(tensor, step);
     await writeSafetensors(this.#model, model.flat(), { metadata: { step } });
     await writeSafetensors(this.#training, state.flat(), { metadata: { step, images } });
   }
 
   /**
-   * Brings an adapter to where the run was saved.
+   * Brings an adaptation to where the run was saved.
    *
    * @param images The digest of the images that are given now.
    * @throws {RunError} where they are others than the run began with.
    * @throws {CheckpointError} where the state is unsound.
    */
-  async restore(adapter: Adapter, images: string): Promise<void> {
+  async restore(adaptation: Adaptation, images: string): Promise<void> {
     using file = await SafetensorsFile.open(this.#training);
     if (file.metadata.images !== images) {
       throw new RunError(
@@ -132,11 +132,11 @@ export class RunFolder {
           "or begin another run",
       );
     }
-    for (const { prefix, parameters } of states(adapter)) {
+    for (const { prefix, parameters } of states(adaptation)) {
       await parameters.load(prefixed(file, prefix));
     }
-    adapter.resume(Number(file.metadata.step));
-    await this.metrics.truncate(adapter.step);
+    adaptation.resume(Number(file.metadata.step));
+    await this.metrics.truncate(adaptation.step);
   }
 
   get #model(): string {
@@ -178,7 +178,7 @@ export function runConfig(
   };
 }
 
-function states({ quantizer, lora }: Adapter) {
+function states({ quantizer, lora }: Adaptation) {
   return [...quantizer.state, ...lora.state];
 }
 

@@ -8,8 +8,8 @@ import { CodaQuantizer } from "../../src/quantizer/mod.ts";
 import { fromArray, gradients, Random, type Tensor } from "../../src/tensor/mod.ts";
 import {
   AdamW,
+  Adaptation,
   type AdaptedModel,
-  Adapter,
   clipCoefficient,
   cosineRate,
   defaultRecipe,
@@ -221,13 +221,13 @@ async function compareRun(
   const steps = Math.min(total, strict + BEYOND);
   const [{ lr }] = rows; // of step 0, where the cosine is 1
   const indices = await officialIndices(golden, name);
-  using adapter = new Adapter(model, { ...defaultRecipe(total), lr, samplePosterior: false });
+  using adaptation = new Adaptation(model, { ...defaultRecipe(total), lr, samplePosterior: false });
   using batch = await golden.image(model.vae.parameters.gpu, "batch");
   let parted = false;
   let last = Infinity;
   for (let step = 0; step < steps; step++) {
-    assertAlmostEquals(adapter.lr, rows[step].lr, 1e-12);
-    const result = adapter.jointStep(batch);
+    assertAlmostEquals(adaptation.lr, rows[step].lr, 1e-12);
+    const result = adaptation.jointStep(batch);
     const read = result.read();
     result[Symbol.dispose]();
     const report = await read;
@@ -235,11 +235,11 @@ async function compareRun(
     assert(!parted || step > strict, `step ${step}: a code differs from the official one`);
     if (!parted) compareStep(report, rows[step], `${name} step ${step}`);
     last = report.numbers.total;
-    if (step === 0) await compareParameters(golden, adapter, `${name}.`, "after_step1", 1e-4);
+    if (step === 0) await compareParameters(golden, adaptation, `${name}.`, "after_step1", 1e-4);
   }
   assert(last < rows[0].loss, `the loss did not fall: ${last}`);
   if (!parted && steps === total) {
-    await compareParameters(golden, adapter, `${name}.`, "final", 1e-3);
+    await compareParameters(golden, adaptation, `${name}.`, "final", 1e-3);
   }
 }
 
@@ -276,7 +276,7 @@ function byImage({ indices }: StepReport, batch: number): number[] {
 
 async function compareParameters(
   { file }: Golden<ParityJson>,
-  { quantizer, lora }: Adapter,
+  { quantizer, lora }: Adaptation,
   run: string,
   when: string,
   relative: number,

@@ -1,17 +1,17 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { Adapter, cosineRate, defaultRecipe, resolveOptions } from "../../src/train/mod.ts";
+import { Adaptation, cosineRate, defaultRecipe, resolveOptions } from "../../src/train/mod.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { tinyModel } from "./tiny.ts";
 
-gpuTest("adapter: the warm-up may have a learning rate of its own", (gpu) => {
+gpuTest("Adaptation: the warm-up may have a learning rate of its own", (gpu) => {
   using model = tinyModel(gpu);
   const recipe = { ...defaultRecipe(4), warmupSteps: 2, lr: 1e-3, warmupLr: 1e-2 };
-  using adapter = new Adapter(model, recipe);
-  assertEquals(adapter.lr, 1e-2);
-  adapter.resume(2);
-  assertEquals(adapter.lr, 1e-3);
-  adapter.resume(3);
-  assertEquals(adapter.lr, cosineRate(1e-3, 1, 4));
+  using adaptation = new Adaptation(model, recipe);
+  assertEquals(adaptation.lr, 1e-2);
+  adaptation.resume(2);
+  assertEquals(adaptation.lr, 1e-3);
+  adaptation.resume(3);
+  assertEquals(adaptation.lr, cosineRate(1e-3, 1, 4));
 });
 
 Deno.test("options: the warm-up's learning rate is above 0", () => {

@@ -35,7 +35,8 @@ type Parts = Omit<StepScalars, "total" | "gradNorm">;
  *
  * @example
  * ```ts
- * import { Adapter, CodaQuantizer, defaultRecipe, Gpu, injectLora, loadVae } from "@coda/tokenizer";
+ * import { Adaptation, CodaQuantizer, defaultRecipe } from "@coda/tokenizer";
+ * import { Gpu, injectLora, loadVae } from "@coda/tokenizer";
  * import { full, Random } from "@coda/tokenizer/tensor";
  *
  * using gpu = await Gpu.create();
@@ -45,12 +46,12 @@ type Parts = Omit<StepScalars, "total" | "gradNorm">;
  * using quantizer = new CodaQuantizer(gpu, { ...shape, norm: "rms", beta: 0.05 });
  * for (const part of [lora, quantizer]) part.parameters.initialize(new Random(1));
  *
- * using adapter = new Adapter({ vae, lora, quantizer }, defaultRecipe(1000));
- * using result = adapter.jointStep(full(gpu, [1, 16, 16, 3], 0.5));
+ * using adaptation = new Adaptation({ vae, lora, quantizer }, defaultRecipe(1000));
+ * using result = adaptation.jointStep(full(gpu, [1, 16, 16, 3], 0.5));
  * console.assert((await result.read()).numbers.total > 0);
  * ```
  */
-export class Adapter implements Disposable {
+export class Adaptation implements Disposable {
   /** The settings. */
   readonly recipe: Recipe;
   /** What is adapted; it belongs to the caller. */

@@ -1,0 +1,135 @@
+import { assert, assertEquals } from "@std/assert";
+import type { Gpu } from "../../src/gpu/mod.ts";
+import type { Parameters } from "../../src/nn/mod.ts";
+import { fromArray, type Tensor } from "../../src/tensor/mod.ts";
+import { Adaptation, type AdaptedModel, cosineRate, defaultRecipe } from "../../src/train/mod.ts";
+import { assertClose, assertSame } from "../support/compare.ts";
+import { flat, gpuTest } from "../support/gpu.ts";
+import { Random } from "../support/random.ts";
+import { TINY_SIZE, tinyModel } from "./tiny.ts";
+
+function images(gpu: Gpu, seed: number): Tensor {
+  const shape = [2, TINY_SIZE, TINY_SIZE, 3];
+  return fromArray(gpu, new Float32Array(new Random(seed).uniform(shape).data), shape);
+}
+
+function latents(gpu: Gpu, seed: number): Tensor {
+  const shape = [3, 4, 4, 4];
+  return fromArray(gpu, new Float32Array(new Random(seed).normal(shape).data), shape);
+}
+
+async function values(parameters: Parameters): Promise<number[]> {
+  return (await parameters.weights()).flatMap(({ data }) => [...data]);
+}
+
+/** One joint step's report. */
+async function jointReport(adaptation: Adaptation, seed: number) {
+  using batch = images(adaptation.model.vae.parameters.gpu, seed);
+  using result = adaptation.jointStep(batch);
+  return await result.read();
+}
+
+gpuTest("Adaptation: a joint step minimises 0.2 L1 + L2 + L_q + 0.05 L_e", async (gpu) => {
+  using model = tinyModel(gpu);
+  using adaptation = new Adaptation(model, defaultRecipe(10));
+  const { numbers, indices } = await jointReport(adaptation, 1);
+  const { total, l1, l2, vq, entropy } = numbers;
+  assertClose([total], [0.2 * l1! + l2! + vq + 0.05 * entropy], { relative: 1e-6 });
+  assertEquals(indices.map(({ length }) => length), [2, 8, 32]);
+  assertEquals(adaptation.step, 1);
+});
+
+gpuTest("Adaptation: trains quantizer and LoRA, and leaves the VAE as it is", async (gpu) => {
+  using model = tinyModel(gpu);
+  const before = await snapshot(model);
+  using adaptation = new Adaptation(model, defaultRecipe(10));
+  await jointReport(adaptation, 1);
+  await jointReport(adaptation, 2);
+  const after = await snapshot(model);
+  assertSame(after.vae, before.vae);
+  // Each first step moves every value that has a gradient by about the learning rate.
+  for (const set of ["quantizer", "lora"] as const) {
+    const moved = after[set].filter((value, i) => Math.abs(value - before[set][i]) > 1e-5).length;
+    assert(moved > before[set].length / 2, `${set}: ${moved} of ${before[set].length} moved`);
+  }
+});
+
+gpuTest("Adaptation: the warm-up trains the quantizer alone, at a constant rate", async (gpu) => {
+  using model = tinyModel(gpu);
+  const before = await snapshot(model);
+  using adaptation = new Adaptation(model, { ...defaultRecipe(4), warmupSteps: 2, lr: 1e-3 });
+  assertEquals([adaptation.phase, adaptation.lr, adaptation.total], ["warmup", 1e-3, 6]);
+  for (let step = 0; step < 2; step++) {
+    using batch = latents(gpu, step);
+    using result = adaptation.warmupStep(batch);
+    const { numbers } = await result.read();
+    assertClose([numbers.total], [numbers.vq + 0.05 * numbers.entropy], { relative: 1e-6 });
+    assertEquals(numbers.l1, undefined);
+  }
+  const after = await snapshot(model);
+  assertSame(after.lora, before.lora);
+  assert(after.quantizer.some((value, i) => value !== before.quantizer[i]));
+  assertSame(await values(adaptation.quantizer.ema.average), after.quantizer, "averages");
+  assertEquals([adaptation.phase, adaptation.lr], ["joint", 1e-3]);
+  await jointReport(adaptation, 3);
+  assertEquals(adaptation.lr, cosineRate(1e-3, 1, 4));
+});
+
+gpuTest("Adaptation: the posterior's noise hangs on seed and step alone", async (gpu) => {
+  const totals = async (seed: number, start: number) => {
+    using model = tinyModel(gpu);
+    using adaptation = new Adaptation(model, { ...defaultRecipe(10), seed });
+    adaptation.resume(start);
+    return (await jointReport(adaptation, 1)).numbers.total;
+  };
+  const first = await totals(1, 0);
+  assertEquals(await totals(1, 0), first);
+  assert(await totals(2, 0) !== first, "another seed gave the same noise");
+  assert(await totals(1, 1) !== first, "another step gave the same noise");
+});
+
+gpuTest("Adaptation: the loss falls on one batch", async (gpu) => {
+  using model = tinyModel(gpu);
+  using adaptation = new Adaptation(model, {
+    ...defaultRecipe(60),
+    lr: 5e-3,
+    samplePosterior: false,
+  });
+  const first = (await jointReport(adaptation, 1)).numbers.total;
+  for (let step = 0; step < 30; step++) await jointReport(adaptation, 1);
+  const last = (await jointReport(adaptation, 1)).numbers.total;
+  assert(last < 0.8 * first, `from ${first} to ${last}`);
+});
+
+gpuTest(
+  "Adaptation: live GPU bytes are flat over 200 steps, and all are given back",
+  async (gpu) => {
+    await flat(gpu, async () => {
+      using model = tinyModel(gpu);
+      using adaptation = new Adaptation(model, { ...defaultRecipe(150), warmupSteps: 50 });
+      using batch = images(gpu, 1);
+      using cached = latents(gpu, 1);
+      const live = gpu.memory.live;
+      let peak = 0;
+      for (let step = 0; step < 200; step++) {
+        if (step === 50) gpu.resetPeak(); // a joint step needs more than one of the warm-up
+        const result = adaptation.phase === "warmup"
+          ? adaptation.warmupStep(cached)
+          : adaptation.jointStep(batch);
+        result[Symbol.dispose]();
+        assertEquals(gpu.memory.live, live, `step ${step}`);
+        if (step === 51) peak = gpu.memory.peak;
+        if (step % 10 === 0) await gpu.sync();
+      }
+      assertEquals(gpu.memory.peak, peak, "peak");
+    });
+  },
+);
+
+async function snapshot({ vae, lora, quantizer }: AdaptedModel) {
+  return {
+    vae: await values(vae.parameters),
+    lora: await values(lora.parameters),
+    quantizer: await values(quantizer.parameters),
+  };
+}
