@@ -19,7 +19,18 @@ export * from "./src/gpu/mod.ts";
 export * from "./src/losses/mod.ts";
 export * from "./src/metrics/mod.ts";
 export * from "./src/nn/mod.ts";
+export type { Conv2dOptions, Padding2d } from "./src/ops/mod.ts";
 export * from "./src/quantizer/mod.ts";
+export {
+  type Backward,
+  type Cotangents,
+  type DType,
+  type JointBackward,
+  type Node,
+  Random,
+  type Shape,
+  Tensor,
+} from "./src/tensor/mod.ts";
 export * from "./src/tokenizer.ts";
 export * from "./src/tokens/mod.ts";
 export * from "./src/train/mod.ts";
