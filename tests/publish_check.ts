@@ -1,5 +1,6 @@
 // `deno publish --dry-run` on a copy of the package. In the checkout the links of deno.json point
-// into it, at std/, which is not published, and publishing refuses that: in the copy they point out.
+// into it, at std/, which is not published, and publishing refuses that; the copy's point out of it.
+// To publish: `deno run -A tests/publish_check.ts --publish`, with nothing left to commit.
 import { fromFileUrl, join } from "@std/path";
 import config from "../deno.json" with { type: "json" };
 
@@ -14,7 +15,16 @@ async function copy(from: string, to: string): Promise<void> {
   }
 }
 
-async function dryRun(folder: string): Promise<number> {
+/** Refuses to publish what no commit has. */
+async function expectCommitted(): Promise<void> {
+  const git = new Deno.Command("git", { args: ["status", "--porcelain"], cwd: root });
+  const { success, stdout } = await git.output();
+  if (success && stdout.length === 0) return;
+  console.error("not published: the checkout has changes without a commit, or is none of git");
+  Deno.exit(1);
+}
+
+async function publish(folder: string, isDryRun: boolean): Promise<number> {
   const packageFolder = join(folder, "package");
   await Deno.mkdir(packageFolder);
   await copy(join(root, "std"), join(folder, "std"));
@@ -28,15 +38,17 @@ async function dryRun(folder: string): Promise<number> {
     join(packageFolder, "deno.json"),
     JSON.stringify({ ...config, links }, null, 2),
   );
-  const publish = new Deno.Command(Deno.execPath(), {
-    args: ["publish", "--dry-run", "--allow-dirty"],
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["publish", "--allow-dirty", ...(isDryRun ? ["--dry-run"] : [])], // the copy has no git
     cwd: packageFolder,
-    stdin: "null",
+    stdin: isDryRun ? "null" : "inherit",
   });
-  return (await publish.spawn().status).code;
+  return (await command.spawn().status).code;
 }
 
+const isDryRun = !Deno.args.includes("--publish");
+if (!isDryRun) await expectCommitted();
 const folder = await Deno.makeTempDir();
-const code = await dryRun(folder);
+const code = await publish(folder, isDryRun);
 await Deno.remove(folder, { recursive: true });
 Deno.exit(code);
