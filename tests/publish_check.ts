@@ -1,5 +1,5 @@
 // `deno publish --dry-run` on a copy of the package. In the checkout the links of deno.json point
-// into it, at std/, which is not published, and publishing refuses that; the copy's point out of it.
+// into it, at std/, which is not published, and publishing refuses that; the copy's point outside.
 // To publish: `deno run -A tests/publish_check.ts --publish`, with nothing left to commit.
 import { fromFileUrl, join } from "@std/path";
 import config from "../deno.json" with { type: "json" };
