@@ -141,7 +141,9 @@ async function everything(
 /** Rounding of a logit is multiplied by 1/τ = 100 on its way into the entropies. */
 const TOLERANCE = { latent: 1e-5, entropy: 1e-4 };
 
-for (const [tokens, codes] of [[1, 7], [40, 512], [2240, 1000], [64, 16384], [2, 65536]]) {
+for (
+  const [tokens, codes] of [[1, 7], [40, 512], [2240, 1000], [64, 16384], [2000, 16384], [2, 65536]]
+) {
   gpuTest(`equals the composed version: ${tokens} tokens, V = ${codes}`, async (gpu) => {
     for (const objective of ["latent", "entropy"] as const) {
       const [wanted, expected] = await everything(gpu, assignComposed, tokens, codes, objective);
