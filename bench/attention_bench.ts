@@ -26,7 +26,7 @@ for (const { tokens, heads, channels } of cases) {
     name: `${name}, forward and backward`,
     group: name,
     flop: 4.5 * flop, // the two products of the forward pass, and seven
-    calls: 2,
+    calls: 4,
     setup: (gpu) => {
       const shape = [1, tokens, channels];
       const [q, k, v] = [1, 2, 3].map((seed) => noise(gpu, shape, seed).requireGrad());

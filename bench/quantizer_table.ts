@@ -1,6 +1,6 @@
 /**
- * The quantizer on both paths as a table in Markdown: `deno run -A bench/quantizer_table.ts >
- * bench/results/quantizer.md`. Rows are codebook sizes and tokens of one image; bytes are the peak
+ * The quantizer on both paths as tables in Markdown, which bench/results/quantizer.md keeps above those
+ * of quantizer_sweep.ts: `deno run -A bench/quantizer_table.ts`. Rows are codebook sizes and tokens of one image; bytes are the peak
  * during a forward and backward pass, over those that were live before it (the parameters); times are
  * medians of rounds in which the paths take turns. `--quick` leaves out what takes minutes, `--memory`
  * the times.
