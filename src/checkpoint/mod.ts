@@ -7,7 +7,7 @@
 
 export { makeFolder, writeFileAtomic } from "./atomic.ts";
 export { type Config, configPart, parseConfig, readConfig } from "./config.ts";
-export type { FloatDtype, IntegerDtype, StoredDtype, TensorData } from "./dtype.ts";
+export type { FloatDtype, IntegerDtype, StoredDtype, StoredFloat, TensorData } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorOptions, WriteError } from "./errors.ts";
 export { loadTokenizer, type TokenizerFiles, type TokenizerParts } from "./load_tokenizer.ts";
 export { loadVae } from "./load_vae.ts";
@@ -15,16 +15,11 @@ export { modelId, type NamedWeights } from "./model_id.ts";
 export { prefixed, type PrefixedFile } from "./prefixed.ts";
 export { readVaeConfig } from "./read_vae_config.ts";
 export { saveTokenizer } from "./save_tokenizer.ts";
-export {
-  type FloatTensor,
-  type IntegerTensor,
-  SafetensorsFile,
-  type StoredTensor,
-  type TensorInfo,
-} from "./safetensors.ts";
+export { SafetensorsFile } from "./safetensors.ts";
 export {
   encodeSafetensors,
   type SafetensorsOptions,
   type TensorToStore,
   writeSafetensors,
 } from "./safetensors_write.ts";
+export type { FloatTensor, IntegerTensor, StoredTensor, TensorFile, TensorInfo } from "./source.ts";

@@ -1,4 +1,5 @@
-import type { SafetensorsFile, TensorInfo } from "./safetensors.ts";
+import type { SafetensorsFile } from "./safetensors.ts";
+import type { TensorInfo } from "./source.ts";
 
 /** The tensors of a file whose names begin with a prefix, under what follows it. */
 export interface PrefixedFile {

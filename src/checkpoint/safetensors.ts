@@ -1,52 +1,14 @@
-import {
-  decodeFloats,
-  decodeIntegers,
-  type FloatDtype,
-  type IntegerDtype,
-  isFloat,
-  isInteger,
-} from "./dtype.ts";
+import { decodeFloats, decodeIntegers, isFloat, isInteger } from "./dtype.ts";
 import { CheckpointError } from "./errors.ts";
 import { type Header, headerLength, parseHeader } from "./header.ts";
-
-/** A tensor of floats as read from a file: float32 values, whatever they were stored as. */
-export interface FloatTensor {
-  /** The tensor's name in the file. */
-  readonly name: string;
-  /** How the file stores it. */
-  readonly dtype: FloatDtype;
-  /** Its shape, row-major; empty for a scalar. */
-  readonly shape: readonly number[];
-  /** Its values. */
-  readonly data: Float32Array<ArrayBuffer>;
-}
-
-/** A tensor of integers as read from a file. */
-export interface IntegerTensor {
-  /** The tensor's name in the file. */
-  readonly name: string;
-  /** How the file stores it. */
-  readonly dtype: IntegerDtype;
-  /** Its shape, row-major; empty for a scalar. */
-  readonly shape: readonly number[];
-  /** Its values; `bool` as bytes 0 and 1. */
-  readonly data: BigInt64Array | Int32Array | Uint8Array;
-}
-
-/** A tensor as read from a file; `dtype` tells which. */
-export type StoredTensor = FloatTensor | IntegerTensor;
-
-/** What the header says of a tensor. */
-export interface TensorInfo {
-  /** The tensor's name in the file. */
-  readonly name: string;
-  /** How the file stores it: `"f32"`, `"f16"`, `"bf16"`, `"i64"` and so on. */
-  readonly dtype: string;
-  /** Its shape, row-major; empty for a scalar. */
-  readonly shape: readonly number[];
-  /** The bytes it takes in the file. */
-  readonly bytes: number;
-}
+import {
+  expectShape,
+  missingTensor,
+  readFloats,
+  type StoredTensor,
+  type TensorFile,
+  type TensorInfo,
+} from "./source.ts";
 
 /** Reads `length` bytes from `offset` into memory of their own. */
 interface Source {
@@ -126,7 +88,9 @@ function openFile(path: string): { handle: Deno.FsFile; size: number } {
  * console.assert(w.dtype === "f32" && w.data[1] === 2);
  * ```
  */
-export class SafetensorsFile implements Disposable {
+export class SafetensorsFile implements TensorFile {
+  /** The kind of file. */
+  readonly format = "safetensors" as const;
   /** The file's name, for messages. */
   readonly file: string;
   /** The free-form texts of the file's `__metadata__`. */
@@ -197,18 +161,11 @@ export class SafetensorsFile implements Disposable {
    * @throws {CheckpointError} If it is missing or has another shape.
    */
   expectShape(name: string, expected: readonly number[]): void {
-    const { shape } = this.#entry(name);
-    if (sameShape(shape, expected)) return;
-    throw new CheckpointError(
-      this.file,
-      `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]; ` +
-        `the file is of another model or configuration`,
-      { tensor: name },
-    );
+    expectShape(this, name, expected);
   }
 
   /**
-   * Reads one tensor. Floats become float32, exactly.
+   * Reads one tensor. Floats become float32: exactly, but for f64, which is rounded to nearest.
    *
    * @throws {CheckpointError} If there is no tensor of this name or its dtype is not read here.
    */
@@ -232,16 +189,8 @@ export class SafetensorsFile implements Disposable {
    * @param shape The shape it must have, where one is expected.
    * @throws {CheckpointError} If it is missing, has another shape, or holds integers.
    */
-  async floats(name: string, shape?: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
-    if (shape !== undefined) this.expectShape(name, shape);
-    const tensor = await this.tensor(name);
-    if (isFloat(tensor.dtype)) return tensor.data as Float32Array<ArrayBuffer>;
-    throw new CheckpointError(
-      this.file,
-      `holds integers (${tensor.dtype.toUpperCase()}), expected F32, F16 or BF16; ` +
-        `the file is of another model`,
-      { tensor: name },
-    );
+  floats(name: string, shape?: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    return readFloats(this, name, shape);
   }
 
   /** Reads the tensors one after another, in the order of their bytes. */
@@ -262,15 +211,6 @@ export class SafetensorsFile implements Disposable {
   #entry(name: string): ReturnType<Header["entries"]["get"]> & object {
     const entry = this.#header.entries.get(name);
     if (entry !== undefined) return entry;
-    throw new CheckpointError(
-      this.file,
-      `is missing among the file's ${this.#header.entries.size} tensors; ` +
-        `the file is of another model or layout`,
-      { tensor: name },
-    );
+    throw missingTensor(this.file, name, this.#header.entries.size);
   }
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((n, i) => n === b[i]);
 }

@@ -1,6 +1,7 @@
 import { writeFileAtomic } from "./atomic.ts";
 import {
   BYTES_PER_ELEMENT,
+  dtypesFor,
   encodeFloats,
   type FloatDtype,
   isFloat,
@@ -37,13 +38,6 @@ interface Plan {
   readonly width: number;
 }
 
-function naturalDtypes(data: TensorData): readonly StoredDtype[] {
-  if (data instanceof Float32Array) return ["f32", "f16", "bf16"];
-  if (data instanceof BigInt64Array) return ["i64"];
-  if (data instanceof Int32Array) return ["i32"];
-  return ["u8", "bool"];
-}
-
 function planOf(tensor: TensorToStore, options: SafetensorsOptions, file: string): Plan {
   const { name, shape, data } = tensor;
   const fail = (problem: string) => new CheckpointError(file, problem, { tensor: name });
@@ -52,7 +46,7 @@ function planOf(tensor: TensorToStore, options: SafetensorsOptions, file: string
   if (size !== data.length || shape.some((n) => !Number.isInteger(n) || n < 0)) {
     throw fail(`has ${data.length} values, its shape [${shape.join(", ")}] needs ${size}`);
   }
-  const natural = naturalDtypes(data);
+  const natural = dtypesFor(data);
   const dtype = (isFloat(natural[0]) ? options.dtype : undefined) ?? tensor.dtype ?? natural[0];
   if (!natural.includes(dtype)) {
     throw fail(`cannot be stored as ${dtype}; its values can be ${natural.join(", ")}`);

@@ -1,7 +1,8 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { createHash } from "node:crypto";
 import { modelId } from "../../src/checkpoint/model_id.ts";
-import { type FloatTensor, SafetensorsFile } from "../../src/checkpoint/safetensors.ts";
+import { SafetensorsFile } from "../../src/checkpoint/safetensors.ts";
+import type { FloatTensor } from "../../src/checkpoint/source.ts";
 import { encodeSafetensors } from "../../src/checkpoint/safetensors_write.ts";
 
 const b = { name: "b", shape: [2], data: new Float32Array([1, -0.5]) };

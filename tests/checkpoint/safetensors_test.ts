@@ -29,7 +29,13 @@ const good = build({
   ints: entry("I32", [1], 20, 24),
   bytes: entry("U8", [2], 24, 26),
   flags: entry("BOOL", [2], 26, 28),
-  old: entry("F64", [1], 28, 36),
+  shorts: entry("I16", [1], 28, 30),
+  bits: entry("U16", [1], 30, 32),
+  small: entry("I8", [1], 32, 33),
+  tiny: entry("F8_E4M3", [3], 33, 36),
+  long: entry("U64", [1], 36, 44),
+  word: entry("U32", [1], 44, 48),
+  old: entry("F64", [2], 48, 64),
 }, [
   ...[0x00, 0x3c, 0x00, 0xc0], // 1, -2 in half precision
   ...[0x80, 0x3f, 0x40, 0xc0], // 1, -3 in bfloat16
@@ -38,7 +44,14 @@ const good = build({
   ...[0xfd, 0xff, 0xff, 0xff], // -3
   ...[7, 255],
   ...[0, 1],
+  ...[0xfc, 0xff],
+  ...[0xfc, 0xff],
+  ...[0xfb],
+  ...[1, 2, 3],
+  ...[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+  ...[0xff, 0xff, 0xff, 0xff],
   ...[0, 0, 0, 0, 0, 0, 0xf0, 0x3f],
+  ...[0x9a, 0x99, 0x99, 0x99, 0x99, 0x99, 0xb9, 0x3f], // 0.1, which float32 rounds
 ]);
 
 async function checkGood(file: SafetensorsFile): Promise<void> {
@@ -52,6 +65,12 @@ async function checkGood(file: SafetensorsFile): Promise<void> {
   assertEquals(await data("ints"), new Int32Array([-3]));
   assertEquals(await data("bytes"), new Uint8Array([7, 255]));
   assertEquals(await data("flags"), new Uint8Array([0, 1]));
+  assertEquals(await data("shorts"), new Int16Array([-4]));
+  assertEquals(await data("bits"), new Uint16Array([65532]));
+  assertEquals(await data("small"), new Int8Array([-5]));
+  assertEquals(await data("long"), new BigUint64Array([2n ** 64n - 1n]));
+  assertEquals(await data("word"), new Uint32Array([2 ** 32 - 1]));
+  assertEquals(await data("old"), new Float32Array([1, 0.1]));
   assertEquals(file.info("b"), { name: "b", dtype: "bf16", shape: [1, 2], bytes: 4 });
   assertEquals((await file.tensor("none")).shape, [0, 7]);
   const all: string[] = [];
@@ -60,9 +79,11 @@ async function checkGood(file: SafetensorsFile): Promise<void> {
       for await (const { name } of file.tensors()) all.push(name);
     },
     CheckpointError,
-    'tensor "old" is stored as F64, which is not read; convert it to F32',
+    'tensor "tiny" is stored as F8_E4M3, which is not read; convert it to F32',
   );
-  assertEquals(all, ["a", "b", "scalar", "none", "wide", "ints", "bytes", "flags"]);
+  assertEquals(all, [
+    ...["a", "b", "scalar", "none", "wide", "ints", "bytes", "flags", "shorts", "bits", "small"],
+  ]);
 }
 
 Deno.test("SafetensorsFile reads every dtype, from bytes", async () => {
