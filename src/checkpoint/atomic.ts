@@ -27,9 +27,9 @@ function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
   while (written < bytes.length) written += file.writeSync(bytes.subarray(written));
 }
 
-async function fill(temporary: string, contents: Iterable<Uint8Array>): Promise<void> {
+async function fill(temporary: string, contents: AsyncIterable<Uint8Array>): Promise<void> {
   using file = await Deno.open(temporary, { write: true, createNew: true });
-  for (const bytes of contents) writeAll(file, bytes);
+  for await (const bytes of contents) writeAll(file, bytes);
   await file.sync();
 }
 
@@ -53,7 +53,7 @@ async function fill(temporary: string, contents: Iterable<Uint8Array>): Promise<
  */
 export async function writeFileAtomic(
   path: string,
-  contents: Uint8Array | string | Iterable<Uint8Array>,
+  contents: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
@@ -63,7 +63,7 @@ export async function writeFileAtomic(
     ? [contents]
     : contents;
   let source: unknown;
-  const guarded = (function* () {
+  const guarded = (async function* () {
     try {
       yield* chunks;
     } catch (error) {

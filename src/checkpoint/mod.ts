@@ -19,7 +19,9 @@ export { SafetensorsFile } from "./safetensors.ts";
 export {
   encodeSafetensors,
   type SafetensorsOptions,
+  type TensorToMake,
   type TensorToStore,
   writeSafetensors,
+  type WriteSafetensorsOptions,
 } from "./safetensors_write.ts";
 export type { FloatTensor, IntegerTensor, StoredTensor, TensorFile, TensorInfo } from "./source.ts";

@@ -23,6 +23,18 @@ export interface TensorToStore {
   readonly dtype?: StoredDtype;
 }
 
+/** A tensor to be written whose values are made when its turn comes, so that they need no memory before. */
+export interface TensorToMake {
+  /** The tensor's name. */
+  readonly name: string;
+  /** Its shape, row-major; empty for a scalar. */
+  readonly shape: readonly number[];
+  /** How to store it. */
+  readonly dtype: StoredDtype;
+  /** Makes its values, of a kind that can be stored so: float32 for floats. */
+  readonly make: () => Promise<TensorData>;
+}
+
 /** Choices for writing a safetensors file. */
 export interface SafetensorsOptions {
   /** Free-form texts to store in the header. */
@@ -31,49 +43,74 @@ export interface SafetensorsOptions {
   dtype?: FloatDtype;
 }
 
-/** A tensor with its dtype decided. */
-interface Plan {
-  readonly tensor: TensorToStore;
-  readonly dtype: StoredDtype;
-  readonly width: number;
+/** Choices for writing a safetensors file to disk. */
+export interface WriteSafetensorsOptions extends SafetensorsOptions {
+  /** Hears of each tensor that was written. */
+  onTensor?: (done: number, total: number) => void;
 }
 
-function planOf(tensor: TensorToStore, options: SafetensorsOptions, file: string): Plan {
-  const { name, shape, data } = tensor;
+/** A tensor with its dtype decided. */
+interface Plan {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: StoredDtype;
+  /** Bytes per element. */
+  readonly width: number;
+  /** How many elements there are. */
+  readonly size: number;
+  /** Its values, or what makes them. */
+  readonly data: TensorData | TensorToMake["make"];
+}
+
+function planOf(
+  tensor: TensorToStore | TensorToMake,
+  options: SafetensorsOptions,
+  file: string,
+): Plan {
+  const { name, shape } = tensor;
   const fail = (problem: string) => new CheckpointError(file, problem, { tensor: name });
   if (name === "__metadata__") throw fail("has the name of the header's metadata; rename it");
   const size = shape.reduce((a, b) => a * b, 1);
-  if (size !== data.length || shape.some((n) => !Number.isInteger(n) || n < 0)) {
+  if (shape.some((n) => !Number.isInteger(n) || n < 0)) {
+    throw fail(`has the shape [${shape.join(", ")}], expected whole numbers from 0 up`);
+  }
+  const data = "make" in tensor ? tensor.make : tensor.data;
+  const natural = "data" in tensor ? dtypesFor(tensor.data) : [tensor.dtype];
+  const dtype = (isFloat(natural[0]) ? options.dtype : undefined) ?? tensor.dtype ?? natural[0];
+  const plan = { name, shape, dtype, width: BYTES_PER_ELEMENT.get(dtype)!, size, data };
+  if ("data" in tensor) checkData(plan, tensor.data, file);
+  return plan;
+}
+
+/** Refuses values that are not as many as the shape needs, or of another kind than the dtype's. */
+function checkData({ name, shape, dtype, size }: Plan, data: TensorData, file: string): void {
+  const fail = (problem: string) => new CheckpointError(file, problem, { tensor: name });
+  if (size !== data.length) {
     throw fail(`has ${data.length} values, its shape [${shape.join(", ")}] needs ${size}`);
   }
   const natural = dtypesFor(data);
-  const dtype = (isFloat(natural[0]) ? options.dtype : undefined) ?? tensor.dtype ?? natural[0];
-  if (!natural.includes(dtype)) {
-    throw fail(`cannot be stored as ${dtype}; its values can be ${natural.join(", ")}`);
-  }
-  return { tensor, dtype, width: BYTES_PER_ELEMENT.get(dtype)! };
+  if (natural.includes(dtype)) return;
+  throw fail(`cannot be stored as ${dtype}; its values can be ${natural.join(", ")}`);
 }
 
 /** Wide elements first, so that each tensor begins at a multiple of its width; then by name. */
 function inOrder(a: Plan, b: Plan): number {
   if (a.width !== b.width) return b.width - a.width;
-  return a.tensor.name < b.tensor.name ? -1 : 1;
+  return a.name < b.name ? -1 : 1;
 }
 
-function plan(
-  tensors: Iterable<TensorToStore>,
+function planAll(
+  tensors: Iterable<TensorToStore | TensorToMake>,
   options: SafetensorsOptions,
   file: string,
 ): Plan[] {
   const plans = Array.from(tensors, (tensor) => planOf(tensor, options, file));
   const names = new Set<string>();
-  for (const { tensor } of plans) {
-    if (names.has(tensor.name)) {
-      throw new CheckpointError(file, "is given twice; give each name once", {
-        tensor: tensor.name,
-      });
+  for (const { name } of plans) {
+    if (names.has(name)) {
+      throw new CheckpointError(file, "is given twice; give each name once", { tensor: name });
     }
-    names.add(tensor.name);
+    names.add(name);
   }
   return plans.sort(inOrder);
 }
@@ -87,10 +124,10 @@ function header(plans: readonly Plan[], metadata: SafetensorsOptions["metadata"]
     fields.push(`"__metadata__":{${pairs.join(",")}}`);
   }
   let begin = 0;
-  for (const { tensor, dtype, width } of plans) {
-    const end = begin + tensor.data.length * width;
-    const entry = { dtype: dtype.toUpperCase(), shape: tensor.shape, data_offsets: [begin, end] };
-    fields.push(`${JSON.stringify(tensor.name)}:${JSON.stringify(entry)}`);
+  for (const { name, shape, dtype, width, size } of plans) {
+    const end = begin + size * width;
+    const entry = { dtype: dtype.toUpperCase(), shape, data_offsets: [begin, end] };
+    fields.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
     begin = end;
   }
   const json = new TextEncoder().encode(`{${fields.join(",")}}`);
@@ -101,8 +138,7 @@ function header(plans: readonly Plan[], metadata: SafetensorsOptions["metadata"]
   return bytes;
 }
 
-function bytesOf({ tensor, dtype }: Plan, file: string): Uint8Array {
-  const { name, data } = tensor;
+function bytesOf({ name, dtype }: Plan, data: TensorData, file: string): Uint8Array {
   if (!(data instanceof Float32Array) || !isFloat(dtype)) {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
@@ -119,14 +155,19 @@ function bytesOf({ tensor, dtype }: Plan, file: string): Uint8Array {
   return encodeFloats(data, dtype);
 }
 
-/** The file, a piece at a time. */
-function* pieces(
+/** The file, a piece at a time; what is made is made when its turn comes. */
+async function* pieces(
   plans: readonly Plan[],
-  options: SafetensorsOptions,
+  { metadata, onTensor }: WriteSafetensorsOptions,
   file: string,
-): Generator<Uint8Array> {
-  yield header(plans, options.metadata);
-  for (const plan of plans) yield bytesOf(plan, file);
+): AsyncGenerator<Uint8Array> {
+  yield header(plans, metadata);
+  for (const [i, plan] of plans.entries()) {
+    const data = typeof plan.data === "function" ? await plan.data() : plan.data;
+    checkData(plan, data, file);
+    yield bytesOf(plan, data, file);
+    onTensor?.(i + 1, plans.length);
+  }
 }
 
 /**
@@ -154,7 +195,11 @@ export function encodeSafetensors(
   options: SafetensorsOptions = {},
 ): Uint8Array<ArrayBuffer> {
   const file = "(bytes)";
-  const parts = [...pieces(plan(tensors, options, file), options, file)];
+  const plans = planAll(tensors, options, file);
+  const parts = [
+    header(plans, options.metadata),
+    ...plans.map((plan) => bytesOf(plan, plan.data as TensorData, file)),
+  ];
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -165,7 +210,8 @@ export function encodeSafetensors(
 }
 
 /**
- * Writes a safetensors file, whole or not at all, one tensor after another. See
+ * Writes a safetensors file, whole or not at all, one tensor after another. Tensors whose values are
+ * made when their turn comes need memory for one of them, so that a large file can be converted. See
  * {@link encodeSafetensors} for what is written and {@link writeFileAtomic} for how.
  *
  * @throws {CheckpointError} If the tensors cannot be stored so.
@@ -183,8 +229,8 @@ export function encodeSafetensors(
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Iterable<TensorToStore>,
-  options: SafetensorsOptions = {},
+  tensors: Iterable<TensorToStore | TensorToMake>,
+  options: WriteSafetensorsOptions = {},
 ): Promise<void> {
-  await writeFileAtomic(path, pieces(plan(tensors, options, path), options, path));
+  await writeFileAtomic(path, pieces(planAll(tensors, options, path), options, path));
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
+import { dtypesFor, type TensorData } from "../../src/checkpoint/dtype.ts";
 import { CheckpointError, WriteError } from "../../src/checkpoint/errors.ts";
 import { SafetensorsFile } from "../../src/checkpoint/safetensors.ts";
 import {
@@ -100,7 +101,7 @@ Deno.test("encodeSafetensors refuses what it could not store faithfully", () => 
     assertThrows(() => encodeSafetensors(tensors, { dtype }), CheckpointError, message);
   refuse([w], 'tensor "w" holds 70000, which f16 cannot; store it as bf16 or f32', "f16");
   refuse([{ ...w, shape: [2] }], 'tensor "w" has 1 values, its shape [2] needs 2');
-  refuse([{ ...w, shape: [-1, -1] }], "its shape [-1, -1]");
+  refuse([{ ...w, shape: [-1, -1] }], "has the shape [-1, -1], expected whole");
   refuse([w, w], 'tensor "w" is given twice');
   refuse([{ ...w, dtype: "i32" }], "cannot be stored as i32");
   refuse([{ name: "n", shape: [1], data: new Int32Array(1), dtype: "f16" }], "cannot be stored");
@@ -113,6 +114,50 @@ Deno.test("writeSafetensors writes the same bytes to a file", async () => {
   const path = join(folder, "w.safetensors");
   await writeSafetensors(path, weights, { dtype: "f16" });
   assertEquals(await Deno.readFile(path), encodeSafetensors(weights, { dtype: "f16" }));
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("writeSafetensors makes tensors one at a time, and the same file", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "w.safetensors");
+  const seen: string[] = [];
+  let open = 0;
+  const lazy = weights.map(({ name, shape, data, dtype }) => ({
+    name,
+    shape,
+    dtype: dtype ?? dtypesFor(data)[0],
+    make: async () => {
+      assertEquals(open++, 0, "two tensors were made at once");
+      await Promise.resolve();
+      return data;
+    },
+  }));
+  const onTensor = (done: number, total: number) => {
+    open--;
+    seen.push(`${done}/${total}`);
+  };
+  await writeSafetensors(path, lazy, { onTensor, dtype: "bf16" });
+  assertEquals(await Deno.readFile(path), encodeSafetensors(weights, { dtype: "bf16" }));
+  assertEquals(seen, ["1/5", "2/5", "3/5", "4/5", "5/5"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("writeSafetensors keeps the old file when a tensor cannot be made as promised", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = join(folder, "w.safetensors");
+  await Deno.writeTextFile(path, "old");
+  const refuse = async (make: () => Promise<TensorData>, message: string) => {
+    const tensors = [{ name: "w", shape: [2], dtype: "f16" as const, make }];
+    await assertRejects(() => writeSafetensors(path, tensors), Error, message);
+    assertEquals(await Deno.readTextFile(path), "old");
+    assertEquals(Array.from(Deno.readDirSync(folder), ({ name }) => name), ["w.safetensors"]);
+  };
+  await refuse(
+    () => Promise.resolve(new Float32Array(3)),
+    'tensor "w" has 3 values, its shape [2]',
+  );
+  await refuse(() => Promise.resolve(new Int32Array(2)), "cannot be stored as f16");
+  await refuse(() => Promise.reject(new Error("cut short")), "cut short");
   await Deno.remove(folder, { recursive: true });
 });
 
