@@ -25,10 +25,17 @@ export interface GroupSettings {
   readonly silu: boolean;
 }
 
-/** The kernel's parameters. How pixels are split depends on one image's shape, never on the batch. */
-function kernelParams(layout: GroupLayout, eps: number): Record<string, number> {
+/** How many pixels' moments are taken together: it depends on one image's size, never on the batch. */
+export function chunkOf(pixels: number): number {
+  return Math.min(Math.max(Math.ceil(pixels / 8192) * 8, 32), 256);
+}
+
+function kernelParams(
+  layout: GroupLayout,
+  eps: number,
+  chunk: number = chunkOf(layout.pixels),
+): Record<string, number> {
   const { pixels } = layout;
-  const chunk = Math.min(Math.max(Math.ceil(pixels / 8192) * 8, 32), 256);
   const strip = 8;
   return {
     ...layout,
@@ -52,19 +59,43 @@ export function groupStatistics(
   layout: GroupLayout,
   shape: Shape = [layout.images, layout.groups],
 ): GroupStatistics {
-  const { gpu } = x;
-  const { images, channels } = layout;
-  const params = kernelParams(layout, 0);
-  using scope = gpu.scope();
-  const means = empty(gpu, [images, params.chunks, channels]);
+  using scope = x.gpu.scope();
+  const { mean, variance } = joinMoments(chunkMoments(x, layout), layout, shape);
+  return { mean: scope.keep(mean), variance: scope.keep(variance) };
+}
+
+/** Mean and sum of squared deviations of each channel of each chunk: [images, chunks, channels]. */
+export interface ChunkMoments {
+  readonly means: Tensor;
+  readonly squares: Tensor;
+}
+
+/** The moments of the chunks of `x`, `chunk` pixels each but for the last. */
+export function chunkMoments(
+  { gpu, storage }: Tensor,
+  layout: GroupLayout,
+  chunk: number = chunkOf(layout.pixels),
+): ChunkMoments {
+  const params = kernelParams(layout, 0, chunk);
+  const means = empty(gpu, [layout.images, params.chunks, layout.channels]);
   const squares = empty(gpu, means.shape);
   gpu.run(kernel, "moments", {
-    bind: { input: x.storage, first_out: means.storage, second_out: squares.storage },
+    bind: { input: storage, first_out: means.storage, second_out: squares.storage },
     params,
     grid: gridFor(means.size, 64),
   });
-  const mean = scope.keep(empty(gpu, shape));
-  const variance = scope.keep(empty(gpu, shape));
+  return { means, squares };
+}
+
+/** The statistics of each group from the moments of all chunks, as tensors of `shape`. */
+export function joinMoments(
+  { means, squares }: ChunkMoments,
+  layout: GroupLayout,
+  shape: Shape = [layout.images, layout.groups],
+): GroupStatistics {
+  const { gpu } = means;
+  const mean = empty(gpu, shape);
+  const variance = empty(gpu, shape);
   gpu.run(kernel, "statistics", {
     bind: {
       chunk_means: means.storage,
@@ -72,7 +103,7 @@ export function groupStatistics(
       mean_out: mean.storage,
       variance_out: variance.storage,
     },
-    params,
+    params: kernelParams(layout, 0),
     constants: { GROUP: gpu.isCpu ? 8 : 64 },
     grid: gridFor(mean.size, 1),
   });
