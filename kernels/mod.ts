@@ -23,26 +23,43 @@ fn add(
   }
 }
 `,
-  adamw: `// One step of AdamW, in place, in the order of PyTorch's arithmetic.
+  adamw: `// One step of AdamW over a page of parameters, in place, in the order of PyTorch's arithmetic, with or
+// without the moving average of what it arrives at. What changes from step to step is not among the
+// parameters of the dispatch but in \`scalars\`, so that a recorded step can be run again.
 
 struct Params {
-  size: u32,
-  decay: f32,
+  quads: u32,
   beta1: f32,
   beta2: f32,
   rest1: f32,
   rest2: f32,
-  step_size: f32,
-  root_correction2: f32,
   eps: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gradient: array<f32>;
+@group(0) @binding(1) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(2) var<storage, read> coefficient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> parameter: array<f32>;
-@group(0) @binding(4) var<storage, read_write> first: array<f32>;
-@group(0) @binding(5) var<storage, read_write> second: array<f32>;
+@group(0) @binding(3) var<storage, read> scalars: array<f32>;
+@group(0) @binding(4) var<storage, read_write> parameter: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> first: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> second: array<vec4f>;
+@group(0) @binding(7) var<storage, read_write> average: array<vec4f>;
+
+const DECAY = 0u;
+const STEP_SIZE = 1u;
+const ROOT_CORRECTION2 = 2u;
+const RATIO = 3u;
+const REST = 4u;
+
+fn moved(i: u32) -> vec4f {
+  let g = gradient[i] * coefficient[0];
+  let m = params.beta1 * first[i] + params.rest1 * g;
+  let v = params.beta2 * second[i] + params.rest2 * g * g;
+  first[i] = m;
+  second[i] = v;
+  let denominator = sqrt(v) / scalars[ROOT_CORRECTION2] + params.eps;
+  return parameter[i] * scalars[DECAY] - scalars[STEP_SIZE] * (m / denominator);
+}
 
 @compute @workgroup_size(64)
 fn step(
@@ -51,14 +68,26 @@ fn step(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.size) {
-    let g = gradient[i] * coefficient[0];
-    let m = params.beta1 * first[i] + params.rest1 * g;
-    let v = params.beta2 * second[i] + params.rest2 * g * g;
-    first[i] = m;
-    second[i] = v;
-    let denominator = sqrt(v) / params.root_correction2 + params.eps;
-    parameter[i] = parameter[i] * params.decay - params.step_size * (m / denominator);
+  if (i < params.quads) {
+    parameter[i] = moved(i);
+  }
+}
+
+@compute @workgroup_size(64)
+fn step_average(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i < params.quads) {
+    let value = moved(i);
+    parameter[i] = value;
+    if (scalars[RATIO] == 0.0) {
+      average[i] = value;
+    } else {
+      average[i] = scalars[RATIO] * average[i] + scalars[REST] * value;
+    }
   }
 }
 `,
@@ -1507,19 +1536,71 @@ fn quads(
   }
 }
 `,
-  gradient_norm: `// The norm of many tensors together and the factor that clips it, in fixed order: each workgroup adds
-// the squares of 1024 neighbours, then one workgroup adds those sums.
+  gradients: `// Work on up to seven gradients at once, a block of 1024 neighbours of one of them a workgroup: their
+// squares for the norm of all, in fixed order, or a copy of them as they lie on a page.
 
-struct Params { size: u32, offset: u32, count: u32, max_norm: f32 }
+// n: the elements of each; first: where the dispatch's blocks begin among all of them.
+struct Params {
+  n0: u32, n1: u32, n2: u32, n3: u32, n4: u32, n5: u32, n6: u32,
+  first: u32,
+  count: u32,
+  max_norm: f32,
+}
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
-@group(0) @binding(3) var<storage, read> sums: array<f32>;
-@group(0) @binding(4) var<storage, read_write> norm: array<f32>;
-@group(0) @binding(5) var<storage, read_write> coefficient: array<f32>;
+@group(0) @binding(1) var<storage, read> x0: array<f32>;
+@group(0) @binding(2) var<storage, read> x1: array<f32>;
+@group(0) @binding(3) var<storage, read> x2: array<f32>;
+@group(0) @binding(4) var<storage, read> x3: array<f32>;
+@group(0) @binding(5) var<storage, read> x4: array<f32>;
+@group(0) @binding(6) var<storage, read> x5: array<f32>;
+@group(0) @binding(7) var<storage, read> x6: array<f32>;
+@group(0) @binding(8) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(9) var<storage, read_write> page: array<f32>;
+@group(0) @binding(10) var<storage, read> sums: array<f32>;
+@group(0) @binding(11) var<storage, read_write> norm: array<f32>;
+@group(0) @binding(12) var<storage, read_write> coefficient: array<f32>;
+
+const BLOCK = 1024u;
 
 var<workgroup> part: array<f32, 64>;
+
+// Which gradient a block belongs to (7: none), where in it the block begins, and how long it is.
+struct Place { source: u32, begin: u32, size: u32 }
+
+fn blocks(size: u32) -> u32 {
+  return (size + BLOCK - 1u) / BLOCK;
+}
+
+fn locate(index: u32) -> Place {
+  var block = index;
+  if (block < blocks(params.n0)) { return Place(0u, block * BLOCK, params.n0); }
+  block -= blocks(params.n0);
+  if (block < blocks(params.n1)) { return Place(1u, block * BLOCK, params.n1); }
+  block -= blocks(params.n1);
+  if (block < blocks(params.n2)) { return Place(2u, block * BLOCK, params.n2); }
+  block -= blocks(params.n2);
+  if (block < blocks(params.n3)) { return Place(3u, block * BLOCK, params.n3); }
+  block -= blocks(params.n3);
+  if (block < blocks(params.n4)) { return Place(4u, block * BLOCK, params.n4); }
+  block -= blocks(params.n4);
+  if (block < blocks(params.n5)) { return Place(5u, block * BLOCK, params.n5); }
+  block -= blocks(params.n5);
+  if (block < blocks(params.n6)) { return Place(6u, block * BLOCK, params.n6); }
+  return Place(7u, 0u, 0u);
+}
+
+fn element(source: u32, i: u32) -> f32 {
+  switch source {
+    case 0u: { return x0[i]; }
+    case 1u: { return x1[i]; }
+    case 2u: { return x2[i]; }
+    case 3u: { return x3[i]; }
+    case 4u: { return x4[i]; }
+    case 5u: { return x5[i]; }
+    default: { return x6[i]; }
+  }
+}
 
 // Leaves the total of the 64 lanes' parts in part[0].
 fn join(lane: u32) {
@@ -1539,16 +1620,17 @@ fn squares(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let block = group.y * groups.x + group.x;
-  let first = block * 1024u + lane;
-  let last = min(params.size, block * 1024u + 1024u);
+  let place = locate(block);
+  let last = min(place.size, place.begin + BLOCK);
   var total = 0.0;
-  for (var i = first; i < last; i += 64u) {
-    total += x[i] * x[i];
+  for (var i = place.begin + lane; i < last; i += 64u) {
+    let x = element(place.source, i);
+    total += x * x;
   }
   part[lane] = total;
   join(lane);
-  if (lane == 0u && block * 1024u < params.size) {
-    partial[params.offset + block] = part[0];
+  if (lane == 0u && place.source < 7u) {
+    partial[params.first + block] = part[0];
   }
 }
 
@@ -1563,6 +1645,27 @@ fn finish(@builtin(local_invocation_index) lane: u32) {
   if (lane == 0u) {
     norm[0] = sqrt(part[0]);
     coefficient[0] = min(1.0, params.max_norm / (norm[0] + 1e-6));
+  }
+}
+
+// Zeros follow a gradient up to its next block.
+@compute @workgroup_size(64)
+fn lay(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let block = group.y * groups.x + group.x;
+  let place = locate(block);
+  if (place.source == 7u) {
+    return;
+  }
+  for (var i = lane; i < BLOCK; i += 64u) {
+    var x = 0.0;
+    if (place.begin + i < place.size) {
+      x = element(place.source, place.begin + i);
+    }
+    page[(params.first + block) * BLOCK + i] = x;
   }
 }
 `,
@@ -3966,7 +4069,7 @@ export type KernelName =
   | "fill"
   | "fit"
   | "gather"
-  | "gradient_norm"
+  | "gradients"
   | "group_norm"
   | "matmul"
   | "reduce"

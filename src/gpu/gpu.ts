@@ -140,7 +140,7 @@ export class Gpu implements Disposable {
     this.submit(); // the queue would run the write before commands that are still being recorded
     this.#device.queue.writeBuffer(
       storage.buffer,
-      0,
+      storage.offset,
       data.buffer as ArrayBuffer,
       data.byteOffset,
       data.byteLength,
@@ -149,12 +149,40 @@ export class Gpu implements Disposable {
 
   /** Sets every byte to zero. */
   clear(storage: Storage): void {
-    this.#encode().clearBuffer(storage.buffer, 0, storage.byteLength);
+    this.#encode().clearBuffer(storage.buffer, storage.offset, storage.byteLength);
   }
 
   /** Copies one storage to another of the same size. */
   copy(from: Storage, to: Storage): void {
-    this.#encode().copyBufferToBuffer(from.buffer, 0, to.buffer, 0, from.byteLength);
+    const { byteLength } = from;
+    this.#encode().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, byteLength);
+  }
+
+  /**
+   * Moves storages into one new buffer, in order, each to a multiple of `alignment` bytes, zeros
+   * between them, and returns the whole of it for work on all of them at once. Whoever holds one of
+   * them goes on as before; the whole lives as long as any of them.
+   *
+   * @throws {OutOfMemoryError} where one binding of the adapter cannot hold them all.
+   */
+  join(storages: readonly Storage[], alignment: number): Storage {
+    const sizes = storages.map(({ byteLength }) => Math.ceil(byteLength / alignment) * alignment);
+    const whole = this.allocate(sizes.reduce((sum, size) => sum + size, 0));
+    this.clear(whole);
+    let offset = 0;
+    storages.forEach((storage, i) => {
+      this.#encode().copyBufferToBuffer(
+        storage.buffer,
+        storage.offset,
+        whole.buffer,
+        offset,
+        storage.byteLength,
+      );
+      this.#pool.place(storage, whole, offset, sizes[i]);
+      offset += sizes[i];
+    });
+    whole.release(); // its parts hold it
+    return whole;
   }
 
   /**
@@ -198,7 +226,7 @@ export class Gpu implements Disposable {
     const source = storage.buffer;
     const size = Math.ceil(storage.byteLength / 4) * 4;
     const staging = this.#device.createBuffer({ size: Math.max(size, 4), usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
-    if (size > 0) this.#encode().copyBufferToBuffer(source, 0, staging, 0, size);
+    if (size > 0) this.#encode().copyBufferToBuffer(source, storage.offset, staging, 0, size);
     this.submit();
     try {
       await staging.mapAsync(1); // READ

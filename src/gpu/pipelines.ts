@@ -110,7 +110,7 @@ export class Pipelines {
     refuseAliases(pipeline, bound);
     const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name, binding }) => ({
       binding,
-      resource: { buffer: bound[name].pooled.buffer },
+      resource: bindingOf(bound[name]),
     }));
     entries.push({ binding: 0, resource: { buffer: this.#uniforms, size: UNIFORM_SIZE } });
     const buffers = names.map((name) => bound[name].pooled.id);
@@ -168,12 +168,16 @@ export class Pipelines {
   }
 }
 
+function bindingOf({ pooled: { buffer, offset, size } }: Storage): GPUBufferBinding {
+  return { buffer, offset, size };
+}
+
 /** Drivers refuse such a dispatch too, but only at the next wait and without the kernel's name. */
 function refuseAliases({ label, bindings }: Pipeline, bound: Record<string, Storage>): void {
   for (const { name, writes } of bindings) {
     if (!writes) continue;
     const other = bindings.find((binding) =>
-      binding.name !== name && bound[binding.name].pooled === bound[name].pooled
+      binding.name !== name && bound[binding.name].pooled.buffer === bound[name].pooled.buffer
     );
     if (other) {
       throw new KernelError(

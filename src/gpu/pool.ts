@@ -10,12 +10,14 @@ export interface MemoryUse {
   pooled: number;
 }
 
-/** A GPU buffer with a number of its own, by which bind groups are cached. */
+/** A GPU buffer, or a part of one, with a number of its own, by which bind groups are cached. */
 export interface PooledBuffer {
-  /** A number that no other buffer of the device has or will have. */
+  /** A number that no other buffer or part of the device has or will have. */
   readonly id: number;
   /** The buffer. */
   readonly buffer: GPUBuffer;
+  /** Where its bytes begin in the buffer: above 0 only for a part. */
+  readonly offset: number;
   /** Its bytes. */
   readonly size: number;
 }
@@ -27,16 +29,26 @@ export interface PooledBuffer {
 export class Storage {
   #references = 1;
   #pool: BufferPool;
-  /** The buffer that holds the bytes; it may be larger than `byteLength`. */
-  readonly pooled: PooledBuffer;
+  #pooled: PooledBuffer;
+  #whole: Storage | undefined;
   /** The bytes asked for. */
   readonly byteLength: number;
 
   /** Made by {@link BufferPool.allocate}. */
   constructor(pool: BufferPool, pooled: PooledBuffer, byteLength: number) {
     this.#pool = pool;
-    this.pooled = pooled;
+    this.#pooled = pooled;
     this.byteLength = byteLength;
+  }
+
+  /** The buffer that holds the bytes; it may be larger than `byteLength`. */
+  get pooled(): PooledBuffer {
+    return this.#pooled;
+  }
+
+  /** The storage that these bytes are a part of; see {@link BufferPool.place}. */
+  get whole(): Storage | undefined {
+    return this.#whole;
   }
 
   /** How many holders there are; 0 once the bytes were given back. */
@@ -47,7 +59,12 @@ export class Storage {
   /** The buffer, for commands. @throws {GpuError} once the bytes were given back. */
   get buffer(): GPUBuffer {
     this.#expectHeld();
-    return this.pooled.buffer;
+    return this.#pooled.buffer;
+  }
+
+  /** Where the bytes begin in the buffer. */
+  get offset(): number {
+    return this.#pooled.offset;
   }
 
   /** Adds a holder. @throws {GpuError} once the bytes were given back. */
@@ -61,6 +78,12 @@ export class Storage {
   release(): void {
     this.#expectHeld();
     if (--this.#references === 0) this.#pool.recycle(this);
+  }
+
+  /** The bytes lie elsewhere from now on; called by {@link BufferPool.place}. */
+  move(whole: Storage, part: PooledBuffer): void {
+    this.#whole = whole.retain();
+    this.#pooled = part;
   }
 
   #expectHeld(): void {
@@ -123,7 +146,12 @@ export class BufferPool {
 
   /** Takes a storage back; called by its last release. */
   recycle(storage: Storage): void {
-    const { pooled } = storage;
+    const { pooled, whole } = storage;
+    if (whole) {
+      this.#onDestroy(pooled.id);
+      whole.release();
+      return;
+    }
     this.#live -= storage.byteLength;
     if (this.#pooled + pooled.size > this.#capacity) {
       this.#destroy(pooled);
@@ -135,6 +163,15 @@ export class BufferPool {
     while (at > 0 && free[at - 1].id < pooled.id) at--;
     free.splice(at, 0, pooled);
     this.#pooled += pooled.size;
+  }
+
+  /**
+   * Makes a storage a part of another, which lives as long as its parts; the place that it had goes
+   * back to the pool. The bytes are the caller's to copy, before.
+   */
+  place(storage: Storage, whole: Storage, offset: number, size: number): void {
+    this.recycle(storage);
+    storage.move(whole, { id: this.#nextId++, buffer: whole.buffer, offset, size });
   }
 
   /** Destroys every waiting buffer. */
@@ -162,7 +199,7 @@ export class BufferPool {
 
   #create(size: number): PooledBuffer {
     const buffer = this.#device.createBuffer({ size, usage: USAGE });
-    return { id: this.#nextId++, buffer, size };
+    return { id: this.#nextId++, buffer, offset: 0, size };
   }
 
   #destroy(pooled: PooledBuffer): void {

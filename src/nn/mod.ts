@@ -10,6 +10,8 @@ export { fuseLora, injectLora, type Lora, LoraAdapter } from "./lora.ts";
 export {
   type Declaration,
   type Initializer,
+  type Page,
+  PAGE_BLOCK,
   type Parameter,
   Parameters,
   type Weights,

@@ -1,4 +1,4 @@
-import type { Gpu } from "../gpu/mod.ts";
+import type { Gpu, Storage } from "../gpu/mod.ts";
 import { type Random, type Shape, shapeText, sizeOf, Tensor } from "../tensor/mod.ts";
 import { fromFileLayout, type Layout, onGpuShape, toFileLayout } from "./layout.ts";
 
@@ -39,6 +39,19 @@ export interface Weights {
   data: Float32Array<ArrayBuffer>;
 }
 
+/** Neighbouring parameters of a set that lie in one buffer, for work on all of them at once. */
+export interface Page {
+  /** They, in order; each begins at a multiple of {@link PAGE_BLOCK} elements, zeros behind it. */
+  readonly parameters: readonly Parameter[];
+  /** How many elements the buffer has. */
+  readonly size: number;
+  /** The buffer as a whole; it lives as long as any of the parameters. */
+  readonly storage: Storage;
+}
+
+/** Elements; a parameter begins on a page at a multiple of it. */
+export const PAGE_BLOCK = 1024;
+
 /** How a parameter is declared beside its name and shape. */
 export interface Declaration {
   /** How the file's axes become the GPU's; "plain" keeps them. */
@@ -55,12 +68,14 @@ export class Parameters implements Disposable {
   /** The device that holds them. */
   readonly gpu: Gpu;
   #all: Map<string, Parameter>;
+  #laid: { pages?: readonly Page[] };
   #prefix: string;
 
   /** An empty set. */
   constructor(gpu: Gpu) {
     this.gpu = gpu;
     this.#all = new Map();
+    this.#laid = {};
     this.#prefix = "";
   }
 
@@ -68,6 +83,7 @@ export class Parameters implements Disposable {
   at(name: string): Parameters {
     const child = new Parameters(this.gpu);
     child.#all = this.#all;
+    child.#laid = this.#laid;
     child.#prefix = `${this.#prefix}${name}.`;
     return child;
   }
@@ -82,6 +98,7 @@ export class Parameters implements Disposable {
     const { layout = "plain", initialize } = options;
     const full = this.#prefix + name;
     if (this.#all.has(full)) throw new TypeError(`parameter ${full} is declared twice`);
+    if (this.#laid.pages) throw new TypeError(`parameter ${full} comes after the pages were laid`);
     const tensor = new Tensor(
       this.gpu,
       this.gpu.allocate(sizeOf(shape) * 4),
@@ -100,6 +117,19 @@ export class Parameters implements Disposable {
   /** How many numbers there are in all. */
   get size(): number {
     return [...this].reduce((size, { tensor }) => size + tensor.size, 0);
+  }
+
+  /**
+   * The set as few buffers, in order: as many neighbours in each as the adapter binds at once. The
+   * first call moves the parameters there, for good; sets of the same shapes have the same pages.
+   */
+  pages(): readonly Page[] {
+    const most = this.gpu.adapter.limits.maxStorageBufferBindingSize / 4;
+    return this.#laid.pages ??= grouped([...this], most).map((parameters) => ({
+      parameters,
+      size: parameters.reduce((size, { tensor }) => size + blocked(tensor.size), 0),
+      storage: this.gpu.join(parameters.map(({ tensor }) => tensor.storage), 4 * PAGE_BLOCK),
+    }));
   }
 
   /** Reads every parameter from a source, one at a time. */
@@ -144,6 +174,26 @@ export class Parameters implements Disposable {
 /** Reads one parameter's values back, in the layout of weight files. */
 export async function weightsOf({ name, shape, layout, tensor }: Parameter): Promise<Weights> {
   return { name, shape, data: toFileLayout(await tensor.readF32(), shape, layout) };
+}
+
+/** Neighbours together as long as they fit. */
+function grouped(parameters: readonly Parameter[], most: number): Parameter[][] {
+  const groups: Parameter[][] = [];
+  let room = 0;
+  for (const parameter of parameters) {
+    const size = blocked(parameter.tensor.size);
+    if (size > room) {
+      groups.push([]);
+      room = most;
+    }
+    groups.at(-1)!.push(parameter);
+    room -= size;
+  }
+  return groups;
+}
+
+function blocked(size: number): number {
+  return Math.ceil(size / PAGE_BLOCK) * PAGE_BLOCK;
 }
 
 function set({ name, shape, layout, tensor }: Parameter, data: Float32Array): void {

@@ -111,6 +111,7 @@ export class Adaptation implements Disposable {
    */
   warmupStep(latents: Tensor): StepResult {
     using scope = this.#gpu.scope();
+    this.#prepare([this.quantizer]);
     const quantized = this.model.quantizer.forward(latents);
     const parts = { vq: quantized.vqLoss, entropy: quantized.entropyLoss };
     const result = this.#update([this.quantizer], parts, quantized);
@@ -124,6 +125,7 @@ export class Adaptation implements Disposable {
    */
   jointStep(images: Tensor): StepResult {
     using scope = this.#gpu.scope();
+    this.#prepare([this.quantizer, this.lora]);
     const { vae, quantizer } = this.model;
     const quantized = quantizer.forward(vae.scaleLatent(this.#latent(images)));
     const found = vae.decode(vae.unscaleLatent(quantized.fHat));
@@ -139,16 +141,20 @@ export class Adaptation implements Disposable {
     return sampled ? samplePosterior(posterior, noiseRandom(seed, this.#step)) : posterior.mean;
   }
 
+  /** What changes from step to step is written before the dispatches, which do not. */
+  #prepare(sets: readonly TrainedSet[]): void {
+    const rates = { lr: this.lr, ratio: this.#emaRatio() };
+    for (const set of sets) set.prepare(rates);
+  }
+
   #update(sets: readonly TrainedSet[], parts: Parts, { indices }: Quantized): StepResult {
     const total = this.#weigh(parts);
-    const { lr } = this;
-    const ratio = this.#emaRatio();
     const found = gradients(total, sets.flatMap(({ tensors }) => tensors));
     const { norm, coefficient } = clipCoefficient(found, this.recipe.clip);
     let at = 0;
     for (const set of sets) {
       const count = set.tensors.length;
-      set.step(found.slice(at, at + count), { lr, coefficient }, ratio);
+      set.apply(found.slice(at, at + count), coefficient);
       at += count;
     }
     this.#step++;

@@ -1,10 +1,8 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
 import { empty, type Tensor } from "../tensor/mod.ts";
+import { blockGroups, countBlocks, NO_GRADIENTS } from "./blocks.ts";
 
-const kernel = defineKernel("gradient_norm");
-
-/** Elements that one workgroup of the kernel adds up. */
-const BLOCK = 1024;
+const kernel = defineKernel("gradients");
 
 /** The norm of all gradients together and what to multiply them by. */
 export interface Clip {
@@ -36,18 +34,15 @@ export function clipCoefficient(gradients: readonly Tensor[], maxNorm: number): 
   if (!(maxNorm > 0)) throw new RangeError(`clipCoefficient: ${maxNorm} is no norm to clip at`);
   const { gpu } = gradients[0];
   using scope = gpu.scope();
-  const blocks = gradients.map(({ size }) => Math.ceil(size / BLOCK));
-  const count = blocks.reduce((sum, n) => sum + n, 0);
-  const partial = empty(gpu, [count]);
-  let offset = 0;
-  gradients.forEach(({ storage, size }, i) => {
+  const shared = { count: countBlocks(gradients), max_norm: maxNorm };
+  const partial = empty(gpu, [shared.count]);
+  for (const { bind, params, blocks } of blockGroups(gradients)) {
     gpu.run(kernel, "squares", {
-      bind: { x: storage, partial: partial.storage },
-      params: { size, offset, count, max_norm: maxNorm },
-      grid: gridFor(size, BLOCK),
+      bind: { ...bind, partial: partial.storage },
+      params: { ...params, ...shared },
+      grid: gridFor(blocks, 1),
     });
-    offset += blocks[i];
-  });
+  }
   const clip = { norm: empty(gpu, []), coefficient: empty(gpu, []) };
   gpu.run(kernel, "finish", {
     bind: {
@@ -55,7 +50,7 @@ export function clipCoefficient(gradients: readonly Tensor[], maxNorm: number): 
       norm: clip.norm.storage,
       coefficient: clip.coefficient.storage,
     },
-    params: { size: 0, offset: 0, count, max_norm: maxNorm },
+    params: { ...NO_GRADIENTS, ...shared },
     grid: [1, 1, 1],
   });
   return { norm: scope.keep(clip.norm), coefficient: scope.keep(clip.coefficient) };

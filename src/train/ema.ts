@@ -27,7 +27,10 @@ export function emaRatio(
   return Math.min(decay, (half + 1) / (half + 10));
 }
 
-/** A moving average of parameters: what a finished model is made of. */
+/**
+ * A moving average of parameters: what a finished model is made of. {@link AdamW.step} updates it in
+ * passing where it is given one.
+ */
 export class Ema implements Disposable {
   /** The averages, by parameter name. */
   readonly average: Parameters;
@@ -43,17 +46,16 @@ export class Ema implements Disposable {
   /** `average ← ratio · average + (1 − ratio) · parameter`. */
   update(ratio: number): void {
     const { gpu } = this.#parameters;
-    const values = [...this.#parameters];
-    [...this.average].forEach(({ tensor }, i) => {
-      const value = values[i].tensor;
+    const pages = this.#parameters.pages();
+    this.average.pages().forEach(({ storage, size }, i) => {
       if (ratio === 0) {
-        gpu.copy(value.storage, tensor.storage);
+        gpu.copy(pages[i].storage, storage);
         return;
       }
       gpu.run(kernel, "update", {
-        bind: { value: value.storage, average: tensor.storage },
-        params: { size: tensor.size, ratio, rest: 1 - ratio },
-        grid: gridFor(tensor.size, 64),
+        bind: { value: pages[i].storage, average: storage },
+        params: { size, ratio, rest: 1 - ratio },
+        grid: gridFor(size, 64),
       });
     });
   }

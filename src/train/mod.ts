@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { AdamW, type AdamWOptions, type AdamWStep } from "./adamw.ts";
+export { AdamW, type AdamWOptions, type AdamWRates, type AdamWStep } from "./adamw.ts";
 export { Adaptation, type AdaptedModel } from "./adaptation.ts";
 export { type Clip, clipCoefficient } from "./clip.ts";
 export { Ema, emaRatio } from "./ema.ts";

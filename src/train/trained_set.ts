@@ -1,6 +1,6 @@
 import type { Parameters } from "../nn/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
-import { AdamW, type AdamWOptions, type AdamWStep } from "./adamw.ts";
+import { AdamW, type AdamWOptions, type AdamWRates } from "./adamw.ts";
 import { Ema } from "./ema.ts";
 
 /** Parameters with their optimizer and their moving average. */
@@ -28,10 +28,14 @@ export class TrainedSet implements Disposable {
     return [...this.parameters].map(({ tensor }) => tensor);
   }
 
-  /** One step of the optimizer, then of the average. */
-  step(gradients: readonly Tensor[], options: AdamWStep, emaRatio: number): void {
-    this.optimizer.step(gradients, options);
-    this.ema.update(emaRatio);
+  /** Tells the GPU the numbers of the next step; before anything of the step is dispatched. */
+  prepare(rates: AdamWRates): void {
+    this.optimizer.prepare(rates);
+  }
+
+  /** The dispatches of a step of optimizer and average; the same each time. */
+  apply(gradients: readonly Tensor[], coefficient: Tensor): void {
+    this.optimizer.apply(gradients, { coefficient, ema: this.ema });
   }
 
   /** Everything that resuming needs, by its name in training.safetensors. */

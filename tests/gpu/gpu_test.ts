@@ -155,6 +155,51 @@ gpuTest("freed bytes are neither read, written, cleared, copied nor shared", asy
   await assertRejects(() => gpu.read(x.storage), GpuError, "already freed");
 });
 
+gpuTest("joined storages keep their values and are one for work on all of them", async (gpu) => {
+  await flat(gpu, async () => {
+    const tensors = [[1, 2, 3], [4], [5, 6]].map((values) => {
+      return fromArray(gpu, values, [values.length]);
+    });
+    const whole = gpu.join(tensors.map(({ storage }) => storage), 256);
+    const page = new Float32Array(192);
+    for (const [at, value] of [[0, 1], [1, 2], [2, 3], [64, 4], [128, 5], [129, 6]]) {
+      page[at] = value;
+    }
+    assertEquals(new Float32Array(await gpu.read(whole)), page);
+    const [a, b, c] = tensors;
+    b.write(new Float32Array([7]));
+    gpu.clear(c.storage);
+    using copy = zeros(gpu, [3]);
+    gpu.copy(a.storage, copy.storage);
+    gpu.run(accumulate, "add", {
+      bind: { x: copy.storage, y: a.storage },
+      params: { size: 3 },
+      grid: [1, 1, 1],
+    });
+    for (const [at, value] of [[0, 2], [1, 4], [2, 6], [64, 7], [128, 0], [129, 0]]) {
+      page[at] = value;
+    }
+    assertEquals(new Float32Array(await gpu.read(whole)), page);
+    assertEquals(await Promise.all(tensors.map((tensor) => tensor.readF32())), [
+      Float32Array.of(2, 4, 6),
+      Float32Array.of(7),
+      Float32Array.of(0, 0),
+    ]);
+    const parts = () =>
+      gpu.run(accumulate, "add", {
+        bind: { x: b.storage, y: a.storage },
+        params: { size: 1 },
+        grid: [1, 1, 1],
+      });
+    assertThrows(parts, KernelError, 'accumulate:add writes "y", which is also bound to "x"');
+    a.dispose();
+    b.dispose();
+    assertEquals(new Float32Array(await gpu.read(whole)), page);
+    c.dispose();
+    await assertRejects(() => gpu.read(whole), GpuError, "already freed");
+  });
+});
+
 gpuTest(
   "a tensor beyond the adapter's limit is refused before anything is allocated",
   async (gpu) => {

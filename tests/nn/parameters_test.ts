@@ -73,3 +73,22 @@ gpuTest("a name is declared once, and a value without a rule is not invented", (
   assertThrows(() => parameters.set("other", new Float32Array(1)), TypeError, "no parameter other");
   assertThrows(() => parameters.set("weight", new Float32Array(2)), TypeError, "2 values for [1]");
 });
+
+gpuTest("pages hold the parameters in order, each at a block's beginning", async (gpu) => {
+  await flat(gpu, async () => {
+    using parameters = new Parameters(gpu);
+    const sizes = [3, 1024, 1025];
+    sizes.forEach((size, i) => {
+      parameters.at("layer").declare(`${i}`, [size], { initialize: constant(i + 1) });
+    });
+    parameters.initialize(new Random(0));
+    const [page, ...rest] = parameters.pages();
+    assertEquals([page.size, rest.length], [4096, 0]);
+    assertEquals(parameters.at("layer").pages()[0], page);
+    const expected = new Float32Array(4096);
+    expected.fill(1, 0, 3).fill(2, 1024, 2048).fill(3, 2048, 2048 + 1025);
+    assertEquals(new Float32Array(await gpu.read(page.storage)), expected);
+    const late = () => parameters.declare("late", [1]);
+    assertThrows(late, TypeError, "parameter late comes after the pages were laid");
+  });
+});
