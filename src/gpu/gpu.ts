@@ -28,6 +28,14 @@ export interface Dispatch {
 export interface GpuOptions extends AdapterOptions {
   /** Bytes of freed buffers that may wait for reuse; default 2 GiB. */
   poolBytes?: number;
+  /**
+   * Bytes that buffers may take: freed ones make room first, and work that can be done piece by
+   * piece, as an autoencoder's on a large image, is cut to stay below. The default, twice the adapter's
+   * largest buffer, since none tells how much memory it has, holds for such work alone.
+   */
+  memoryBytes?: number;
+  /** Limits below the adapter's own, by their WebGPU names: to run as on a smaller one. */
+  limits?: Readonly<Record<string, number>>;
 }
 
 /** Dispatches per submit: enough to hide a submit's cost, few enough that the GPU starts early. */
@@ -51,6 +59,8 @@ export class Gpu implements Disposable {
   readonly adapter: AdapterReport;
   /** Whether the adapter runs on the CPU, where other tile shapes are fast. */
   readonly isCpu: boolean;
+  /** Bytes that buffers may take; see {@link GpuOptions.memoryBytes}. */
+  readonly memoryBytes: number;
   #device: GPUDevice;
   #pool: BufferPool;
   #pipelines: Pipelines;
@@ -62,19 +72,27 @@ export class Gpu implements Disposable {
   #profiler: Profiler | undefined;
   #error: Error | undefined;
   #destroyed = false;
+  #dry: BufferPool | undefined; // where buffers are only counted
 
-  private constructor(device: GPUDevice, adapter: AdapterReport, poolBytes: number) {
+  private constructor(device: GPUDevice, adapter: AdapterReport, options: GpuOptions) {
+    const { poolBytes = 2 ** 31, memoryBytes } = options;
     this.#device = device;
     this.adapter = adapter;
     this.isCpu = adapter.isCpu;
+    this.memoryBytes = memoryBytes ?? 2 * adapter.limits.maxBufferSize;
     this.#ring = new UniformRing(device);
     this.#pipelines = new Pipelines(device, this.#ring.buffer, (label, error) => {
       if (this.#error instanceof DeviceLostError) return;
       this.#error = new KernelError(`kernel ${label}: ${fromGpuError(error).message}`);
     });
-    this.#pool = new BufferPool(device, poolBytes, (id) => {
-      this.submit(); // commands still being recorded may use the buffer
-      this.#pipelines.forget(id);
+    this.#pool = new BufferPool(device, {
+      capacity: poolBytes,
+      most: memoryBytes ?? Infinity,
+      largest: largestBuffer(adapter.limits),
+      onDestroy: (id) => {
+        this.submit(); // commands still being recorded may use the buffer
+        this.#pipelines.forget(id);
+      },
     });
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -94,22 +112,46 @@ export class Gpu implements Disposable {
    */
   static async create(options: GpuOptions = {}): Promise<Gpu> {
     const adapter = await requestAdapter(options);
-    const report = adapterReport(adapter);
+    const found = adapterReport(adapter);
+    const report = { ...found, limits: lowered(found.limits, options.limits ?? {}) };
     const device = await adapter.requestDevice({
       requiredFeatures: (["shader-f16", "timestamp-query"] as const).filter((feature) =>
         adapter.features.has(feature)
       ),
       requiredLimits: requiredLimits(report.limits),
     });
-    return new Gpu(device, report, options.poolBytes ?? 2 ** 31);
+    return new Gpu(device, report, options);
   }
 
-  /** Live, peak and pooled bytes. */
+  /** Bytes of tensors and of buffers, now and at peak. */
   get memory(): MemoryUse {
     return this.#pool.memory;
   }
 
-  /** Starts a new measurement of the peak of live bytes. */
+  /**
+   * The most bytes that buffers would take for what `work` makes, beside what is there, found without
+   * the GPU: nothing is dispatched, and what `work` keeps is of no use.
+   *
+   * @throws {OutOfMemoryError} where a tensor exceeds what the adapter binds at once.
+   */
+  measure(work: () => void): number {
+    const outer = this.#dry;
+    const dry = this.#dry = new BufferPool(NO_DEVICE, {
+      capacity: 0,
+      most: Infinity,
+      largest: largestBuffer(this.adapter.limits),
+      onDestroy: () => {},
+    });
+    try {
+      using _scope = this.scope();
+      work();
+      return dry.memory.reservedPeak;
+    } finally {
+      this.#dry = outer;
+    }
+  }
+
+  /** Starts a new measurement of the peaks of bytes. */
   resetPeak(): void {
     this.#pool.resetPeak();
   }
@@ -132,11 +174,12 @@ export class Gpu implements Disposable {
 
   /** Bytes on the GPU with undefined contents; the caller releases them. */
   allocate(byteLength: number): Storage {
-    return this.#pool.allocate(byteLength);
+    return (this.#dry ?? this.#pool).allocate(byteLength);
   }
 
   /** Copies host data into a storage, after everything dispatched before. */
   write(storage: Storage, data: Float32Array | Uint32Array): void {
+    if (this.#dry) return;
     this.submit(); // the queue would run the write before commands that are still being recorded
     this.#device.queue.writeBuffer(
       storage.buffer,
@@ -149,11 +192,13 @@ export class Gpu implements Disposable {
 
   /** Sets every byte to zero. */
   clear(storage: Storage): void {
+    if (this.#dry) return;
     this.#encode().clearBuffer(storage.buffer, storage.offset, storage.byteLength);
   }
 
   /** Copies one storage to another of the same size. */
   copy(from: Storage, to: Storage): void {
+    if (this.#dry) return;
     const { byteLength } = from;
     this.#encode().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, byteLength);
   }
@@ -191,6 +236,7 @@ export class Gpu implements Disposable {
    * @throws {KernelError} where a binding, parameter or entry is missing.
    */
   run(kernel: Kernel, entry: string, dispatch: Dispatch): void {
+    if (this.#dry) return;
     if (this.#error) throw this.#takeError();
     if (this.#pending >= BATCH || this.#ring.full || this.#profiler?.full) this.submit();
     const pipeline = this.#pipelines.get(kernel, entry, dispatch.constants);
@@ -299,6 +345,24 @@ export class Gpu implements Disposable {
     if (!(error instanceof DeviceLostError)) this.#error = undefined;
     return error;
   }
+}
+
+/** What {@link Gpu.measure} makes buffers with. */
+const NO_DEVICE = { createBuffer: () => ({ destroy() {} }) as GPUBuffer };
+
+/** The adapter's limits, lower where `wanted` is. */
+function lowered(
+  limits: Readonly<Record<string, number>>,
+  wanted: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const entries = Object.entries(limits);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Math.min(value, wanted[name] ?? value)]),
+  );
+}
+
+function largestBuffer(limits: Readonly<Record<string, number>>): number {
+  return Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 }
 
 /** The limits a tensor library lives on, as large as the adapter has them. */

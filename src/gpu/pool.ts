@@ -8,6 +8,22 @@ export interface MemoryUse {
   peak: number;
   /** Bytes of buffers that wait to be used again. */
   pooled: number;
+  /** Bytes of all buffers: those of tensors as they were rounded up, and those that wait. */
+  reserved: number;
+  /** The largest `reserved` so far, or since `resetPeak`. */
+  reservedPeak: number;
+}
+
+/** How a pool works. */
+export interface PoolOptions {
+  /** How many bytes may wait for reuse. */
+  capacity: number;
+  /** How many bytes buffers may take before those that wait make room for new ones. */
+  most: number;
+  /** The bytes of the largest buffer. */
+  largest: number;
+  /** Hears the id of each buffer that is dropped. */
+  onDestroy: (id: number) => void;
 }
 
 /** A GPU buffer, or a part of one, with a number of its own, by which bind groups are cached. */
@@ -104,30 +120,37 @@ const USAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
  * gets the buffers that it had before, in whatever order it freed them, and finds its bind groups made.
  */
 export class BufferPool {
-  #device: GPUDevice;
+  #device: Pick<GPUDevice, "createBuffer">;
+  #options: PoolOptions;
   #free = new Map<number, PooledBuffer[]>(); // by size; each list by falling number
-  #capacity: number;
   #nextId = 1;
   #live = 0;
   #peak = 0;
   #pooled = 0;
-  #onDestroy: (id: number) => void;
+  #reserved = 0;
+  #reservedPeak = 0;
 
-  /** `capacity`: how many bytes may wait for reuse; `onDestroy` hears the id of each buffer that is dropped. */
-  constructor(device: GPUDevice, capacity: number, onDestroy: (id: number) => void) {
+  /** An empty pool of a device's buffers. */
+  constructor(device: Pick<GPUDevice, "createBuffer">, options: PoolOptions) {
     this.#device = device;
-    this.#capacity = capacity;
-    this.#onDestroy = onDestroy;
+    this.#options = options;
   }
 
-  /** Bytes live, at peak and waiting. */
+  /** Bytes live, at peak, waiting, and of all buffers. */
   get memory(): MemoryUse {
-    return { live: this.#live, peak: this.#peak, pooled: this.#pooled };
+    return {
+      live: this.#live,
+      peak: this.#peak,
+      pooled: this.#pooled,
+      reserved: this.#reserved,
+      reservedPeak: this.#reservedPeak,
+    };
   }
 
-  /** Starts a new measurement of the peak. */
+  /** Starts a new measurement of the peaks. */
   resetPeak(): void {
     this.#peak = this.#live;
+    this.#reservedPeak = this.#reserved;
   }
 
   /**
@@ -148,12 +171,12 @@ export class BufferPool {
   recycle(storage: Storage): void {
     const { pooled, whole } = storage;
     if (whole) {
-      this.#onDestroy(pooled.id);
+      this.#options.onDestroy(pooled.id);
       whole.release();
       return;
     }
     this.#live -= storage.byteLength;
-    if (this.#pooled + pooled.size > this.#capacity) {
+    if (this.#pooled + pooled.size > this.#options.capacity) {
       this.#destroy(pooled);
       return;
     }
@@ -183,10 +206,7 @@ export class BufferPool {
 
   /** Sizes rise in eighths of a power of two, so at most an eighth of a buffer lies idle. */
   #sizeClass(byteLength: number): number {
-    const limit = Math.min(
-      this.#device.limits.maxStorageBufferBindingSize,
-      this.#device.limits.maxBufferSize,
-    );
+    const limit = this.#options.largest;
     if (byteLength > limit) {
       throw new OutOfMemoryError(
         `a tensor of ${byteLength} bytes exceeds what this adapter binds at once (${limit} bytes): ` +
@@ -198,12 +218,16 @@ export class BufferPool {
   }
 
   #create(size: number): PooledBuffer {
+    if (this.#reserved + size > this.#options.most) this.trim();
     const buffer = this.#device.createBuffer({ size, usage: USAGE });
+    this.#reserved += size;
+    this.#reservedPeak = Math.max(this.#reservedPeak, this.#reserved);
     return { id: this.#nextId++, buffer, offset: 0, size };
   }
 
   #destroy(pooled: PooledBuffer): void {
-    this.#onDestroy(pooled.id);
+    this.#reserved -= pooled.size;
+    this.#options.onDestroy(pooled.id);
     pooled.buffer.destroy();
   }
 }
