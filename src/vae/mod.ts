@@ -4,11 +4,8 @@
  * @module
  */
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder.ts";
-export {
-  inferVaeConfig,
-  reductionOf,
-  type ShapeSource,
-  type VaeConfig,
-  vaeConfig,
-  vaeConfigToJson,
-} from "./config.ts";
+export { reductionOf, shapeWords, type VaeConfig, type VaeShape } from "./config.ts";
+export { vaeConfig, vaeConfigToJson, type VaeHints } from "./config_json.ts";
+export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./families.ts";
+export { inferVaeConfig, inferVaeShape, type ShapeSource } from "./infer.ts";
+export { type Shapes, vaeShapes } from "./shapes.ts";

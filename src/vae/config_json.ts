@@ -1,0 +1,217 @@
+import type { VaeConfig, VaeShape } from "./config.ts";
+import type { VaeFamily } from "./families.ts";
+import { inferVaeShape, type ShapeSource } from "./infer.ts";
+import { scaleAndShift, type Scaling } from "./scale.ts";
+
+/** What is known of an autoencoder beside its config.json and its weights. */
+export interface VaeHints {
+  /** The scale, whatever config.json says. */
+  readonly scale?: number;
+  /** The shift, whatever config.json says. */
+  readonly shift?: number;
+  /** The families of its shape, the likeliest first; by default in the order of {@link VAE_FAMILIES}. */
+  readonly families?: readonly VaeFamily[];
+}
+
+/**
+ * The configuration that a `config.json` with diffusers' field names gives, completed from the
+ * weights where the field is missing: `block_out_channels`, `layers_per_block`, `latent_channels`,
+ * `norm_num_groups`, `mid_block_add_attention`, `use_quant_conv`, `use_post_quant_conv`,
+ * `down_block_types`, `scaling_factor`, `shift_factor`, and our `encoder_attention_levels`. What
+ * neither says, scale and shift, is that of the published family whose shape it is.
+ *
+ * @param file The name of config.json, for messages.
+ * @throws {TypeError} where a field has the wrong kind or asks for what is not built here, where the
+ * two files differ, or where nothing says the scale.
+ */
+export function vaeConfig(
+  json: Readonly<Record<string, unknown>>,
+  weights: ShapeSource,
+  file = `config.json of ${weights.file}`,
+  hints: VaeHints = {},
+): VaeConfig {
+  const inferred = inferVaeShape(weights);
+  const field = reader(json, file);
+  expectBuilt(json, file, inferred.inChannels);
+  const shape: VaeShape = {
+    inChannels: field.count("in_channels", inferred.inChannels),
+    channels: field.counts("block_out_channels", inferred.channels),
+    blocksPerLevel: field.count("layers_per_block", inferred.blocksPerLevel),
+    latentChannels: field.count("latent_channels", inferred.latentChannels),
+    normGroups: field.count("norm_num_groups", inferred.normGroups),
+    midAttention: field.flag("mid_block_add_attention", inferred.midAttention),
+    encoderAttentionLevels: field.indices(
+      "encoder_attention_levels",
+      attentionBlocks(json) ?? inferred.encoderAttentionLevels,
+    ),
+    quantConv: field.flag("use_quant_conv", inferred.quantConv),
+    postQuantConv: field.flag("use_post_quant_conv", inferred.postQuantConv),
+  };
+  const problem = ownProblem(shape) ?? difference(shape, inferred, weights.file);
+  if (problem !== undefined) throw new TypeError(`${file}: ${problem}`);
+  const told = toldScaling(field, hints);
+  if (told.scale === 0) throw new TypeError(`${file}: the scale is 0, expected another number`);
+  return { ...shape, ...scaleAndShift(shape, told, weights.file, hints.families) };
+}
+
+/** What was said of scale and shift. A config.json with a scale and no shift means none. */
+function toldScaling(
+  field: ReturnType<typeof reader>,
+  { scale, shift }: VaeHints,
+): Partial<Scaling> {
+  const own = field.optional("scaling_factor");
+  const noShift = scale === undefined && own !== undefined ? 0 : undefined;
+  return { scale: scale ?? own, shift: shift ?? field.optional("shift_factor") ?? noShift };
+}
+
+/** Refuses what a config.json asks for that no autoencoder here has. */
+function expectBuilt(
+  json: Readonly<Record<string, unknown>>,
+  file: string,
+  inChannels: number,
+): void {
+  const expect = (name: string, holds: (value: unknown) => boolean, expected: string) => {
+    const value = json[name] ?? undefined;
+    if (value === undefined || holds(value)) return;
+    throw new TypeError(`${file}: "${name}" is ${JSON.stringify(value)}, expected ${expected}`);
+  };
+  expect("_class_name", (name) => name === "AutoencoderKL", '"AutoencoderKL"; it is another model');
+  expect("act_fn", (name) => name === "silu" || name === "swish", '"silu"');
+  expect("out_channels", (count) => count === inChannels, `${inChannels}, as many as go in`);
+  expect(
+    "up_block_types",
+    (types) => !JSON.stringify(types).includes("Attn"),
+    "no attention in the decoder's levels",
+  );
+  for (const name of ["latents_mean", "latents_std"]) {
+    expect(name, () => false, "null: the latent has one scale and one shift for all channels");
+  }
+}
+
+/** The encoder levels whose `down_block_types` have an attention. */
+function attentionBlocks(json: Readonly<Record<string, unknown>>): readonly number[] | undefined {
+  const types = json.down_block_types;
+  if (!Array.isArray(types)) return undefined;
+  return [...types.keys()].filter((i) => String(types[i]).includes("Attn"));
+}
+
+/** What makes a shape impossible by itself, or undefined. */
+function ownProblem({ channels, normGroups }: VaeShape): string | undefined {
+  const odd = channels.find((count) => count % normGroups !== 0);
+  if (odd === undefined) return undefined;
+  return `"norm_num_groups" is ${normGroups}, expected a divisor of every level's channels, ` +
+    `${odd} among them: say it in a config.json beside the weights`;
+}
+
+/** A field that the weights tell too, and where the two cannot both be right. */
+interface Clash {
+  readonly field: string;
+  readonly key: keyof VaeShape;
+  readonly clashes: (config: VaeShape, found: VaeShape) => boolean;
+}
+
+/**
+ * Where the weights hold another network than the configuration. What they lack is told when they are
+ * loaded; what they hold beyond it would be left out without a word.
+ */
+const CLASHES: readonly Clash[] = [
+  {
+    field: "block_out_channels",
+    key: "channels",
+    clashes: (config, found) => found.channels.some((count, i) => count !== config.channels[i]),
+  },
+  {
+    field: "layers_per_block",
+    key: "blocksPerLevel",
+    clashes: (config, found) => found.blocksPerLevel > config.blocksPerLevel,
+  },
+  {
+    field: "latent_channels",
+    key: "latentChannels",
+    clashes: (config, found) => found.latentChannels !== config.latentChannels,
+  },
+  {
+    field: "in_channels",
+    key: "inChannels",
+    clashes: (config, found) => found.inChannels !== config.inChannels,
+  },
+  {
+    field: "mid_block_add_attention",
+    key: "midAttention",
+    clashes: (config, found) => found.midAttention && !config.midAttention,
+  },
+  {
+    field: "encoder_attention_levels",
+    key: "encoderAttentionLevels",
+    clashes: (config, found) =>
+      found.encoderAttentionLevels.some((i) => !config.encoderAttentionLevels.includes(i)),
+  },
+  {
+    field: "use_quant_conv",
+    key: "quantConv",
+    clashes: (config, found) => found.quantConv && !config.quantConv,
+  },
+  {
+    field: "use_post_quant_conv",
+    key: "postQuantConv",
+    clashes: (config, found) => found.postQuantConv && !config.postQuantConv,
+  },
+];
+
+/** Where config.json and the weights cannot both be right, or undefined. */
+function difference(config: VaeShape, found: VaeShape, file: string): string | undefined {
+  const clash = CLASHES.find(({ clashes }) => clashes(config, found));
+  if (clash === undefined) return undefined;
+  const { field, key } = clash;
+  return `"${field}" is ${JSON.stringify(config[key])}, but ${file} has ` +
+    `${JSON.stringify(found[key])}: put the two files of one model together`;
+}
+
+/** The `config.json` of a configuration, in diffusers' field names. */
+export function vaeConfigToJson(config: VaeConfig): Record<string, unknown> {
+  return {
+    _class_name: "AutoencoderKL",
+    in_channels: config.inChannels,
+    out_channels: config.inChannels,
+    block_out_channels: [...config.channels],
+    layers_per_block: config.blocksPerLevel,
+    latent_channels: config.latentChannels,
+    norm_num_groups: config.normGroups,
+    mid_block_add_attention: config.midAttention,
+    encoder_attention_levels: [...config.encoderAttentionLevels],
+    use_quant_conv: config.quantConv,
+    use_post_quant_conv: config.postQuantConv,
+    scaling_factor: config.scale,
+    shift_factor: config.shift,
+  };
+}
+
+function reader(json: Readonly<Record<string, unknown>>, file: string) {
+  const take = <T>(
+    name: string,
+    expected: string,
+    is: (value: unknown) => value is T,
+    other: T,
+  ) => {
+    const value = json[name] ?? other;
+    if (is(value)) return value;
+    throw new TypeError(`${file}: "${name}" is ${JSON.stringify(value)}, expected ${expected}`);
+  };
+  const from = (least: number) => (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= least;
+  const list = (least: number) => (value: unknown): value is readonly number[] =>
+    Array.isArray(value) && value.every(from(least)) && value.length >= least;
+  return {
+    count: (name: string, other: number) => take(name, "a whole number from 1 up", from(1), other),
+    counts: (name: string, other: readonly number[]) =>
+      take(name, "a list of whole numbers from 1 up", list(1), other),
+    indices: (name: string, other: readonly number[]) =>
+      take(name, "a list of whole numbers", list(0), other),
+    flag: (name: string, other: boolean) =>
+      take(name, "true or false", (value) => typeof value === "boolean", other),
+    optional: (name: string) =>
+      (json[name] ?? undefined) === undefined
+        ? undefined
+        : take(name, "a number", (value): value is number => Number.isFinite(value), 0),
+  };
+}
