@@ -1,4 +1,5 @@
 import { conv2d, type Conv2dOptions, groupNorm, layerNorm, matmul, rmsNorm } from "../ops/mod.ts";
+import { groupApply, type GroupStatistics } from "../ops/group_statistics.ts";
 import type { Tensor } from "../tensor/mod.ts";
 import { constant, uniformFanIn } from "./initializers.ts";
 import type { LoraAdapter } from "./lora.ts";
@@ -54,12 +55,15 @@ export class Conv2d {
     this.bias = parameters.declare("bias", [output], { initialize });
   }
 
-  /** [N, H, W, in] → [N, H', W', out]. */
-  forward(x: Tensor): Tensor {
-    if (this.lora) return this.lora.forward(x, this);
-    return conv2d(x, this.weight, this.bias, this.config);
+  /** [N, H, W, in] → [N, H', W', out]; a part of an image has other zeros around it than the whole. */
+  forward(x: Tensor, options: Conv2dOptions = this.config): Tensor {
+    if (this.lora) return this.lora.forward(x, this, options);
+    return conv2d(x, this.weight, this.bias, options);
   }
 }
+
+/** What every autoencoder of SPEC section 2's families adds to the variance. */
+const GROUP_EPS = 1e-6;
 
 /** Group normalisation over [N, ..., C], PyTorch's `nn.GroupNorm`, with SiLU behind it if wanted. */
 export class GroupNorm {
@@ -77,9 +81,20 @@ export class GroupNorm {
     this.bias = parameters.declare("bias", [channels], { initialize: constant(0) });
   }
 
-  /** Keeps the shape. eps is the 1e-6 of every autoencoder of SPEC section 2's families. */
+  /** Keeps the shape. */
   forward(x: Tensor, { silu = false }: { silu?: boolean } = {}): Tensor {
-    return groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: 1e-6, silu });
+    return groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: GROUP_EPS, silu });
+  }
+
+  /** The same for some pixels of one image, by the statistics of all; without gradients. */
+  forwardPart(
+    x: Tensor,
+    statistics: GroupStatistics,
+    { silu = false }: { silu?: boolean } = {},
+  ): Tensor {
+    const channels = this.weight.size;
+    const layout = { images: 1, pixels: x.size / channels, channels, groups: this.groups };
+    return groupApply(x, this.weight, this.bias, statistics, { layout, eps: GROUP_EPS, silu });
   }
 }
 

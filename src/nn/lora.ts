@@ -1,4 +1,4 @@
-import { add, conv2d, matmul, reshape } from "../ops/mod.ts";
+import { add, conv2d, type Conv2dOptions, matmul, reshape } from "../ops/mod.ts";
 import { noGrad, type Tensor } from "../tensor/mod.ts";
 import { constant, normalWith } from "./initializers.ts";
 import type { Conv2d } from "./layers.ts";
@@ -37,14 +37,14 @@ export class LoraAdapter {
   }
 
   /** The adapted convolution, in the cheaper of two equal ways. */
-  forward(x: Tensor, conv: Conv2d): Tensor {
+  forward(x: Tensor, conv: Conv2d, options: Conv2dOptions = conv.config): Tensor {
     const [, , rank, output] = this.up.shape;
     // Apart, the update adds 3·rank/out to a step's two convolutions (forward, input gradient);
     // fused, it adds one: the gradient of the whole weight.
-    if (output < 3 * rank) return conv2d(x, this.fusedWeight(conv), conv.bias, conv.config);
-    const low = conv2d(x, this.down, undefined, conv.config);
+    if (output < 3 * rank) return conv2d(x, this.fusedWeight(conv), conv.bias, options);
+    const low = conv2d(x, this.down, undefined, options);
     return add(
-      conv2d(x, conv.weight, conv.bias, conv.config),
+      conv2d(x, conv.weight, conv.bias, options),
       conv2d(low, this.up, undefined, { stride: 1, padding: 0 }),
     );
   }

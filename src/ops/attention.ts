@@ -39,14 +39,33 @@ export function attention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { heads, scale }: AttentionOptions = {},
+  options: AttentionOptions = {},
+): Tensor {
+  return attend(q, k, v, options, q.shape[1]);
+}
+
+/**
+ * The self-attention of some of the tokens, `q`, to all of them: the rows that {@link attention} gives
+ * them among all queries, to the bit.
+ */
+export function attentionOfSome(q: Tensor, k: Tensor, v: Tensor): Tensor {
+  return attend(q, k, v, {}, k.shape[1]);
+}
+
+/** Takes the way that is fast for so many queries, of which `q` may hold a part. */
+function attend(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { heads, scale }: AttentionOptions,
+  queries: number,
 ): Tensor {
   checkShapes(q, k, v);
   const perHead = splitHeads(q, heads);
   const settings = { ...perHead, scale: scale ?? 1 / Math.sqrt(perHead.channels) };
-  const scoreBytes = perHead.heads * q.shape[1] * k.shape[1] * 4;
-  const attend = q.gpu.isCpu && scoreBytes <= SCORE_BYTES ? attentionByProducts : fusedAttention;
-  return attend(q, k, v, settings);
+  const scoreBytes = perHead.heads * queries * k.shape[1] * 4;
+  const isSmall = q.gpu.isCpu && scoreBytes <= SCORE_BYTES;
+  return isSmall ? attentionByProducts(q, k, v, settings) : fusedAttention(q, k, v, settings);
 }
 
 interface Heads {

@@ -1,7 +1,8 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import { attentionOfSome } from "../../src/ops/attention.ts";
 import { fusedAttention } from "../../src/ops/attention_fused.ts";
 import { attentionByProducts } from "../../src/ops/attention_products.ts";
-import { affine, attention, matmul, permute, softmax } from "../../src/ops/mod.ts";
+import { affine, attention, matmul, permute, slice, softmax } from "../../src/ops/mod.ts";
 import {
   fromArray,
   full,
@@ -175,3 +176,20 @@ gpuTest("attention refuses what does not fit", (gpu) => {
   assertThrows(() => attention(x, x, x, { heads: 3 }), RangeError, "3 heads do not divide 8");
   assertThrows(() => attention(four, four, four, { heads: 4 }), RangeError, "has 2");
 });
+
+for (const tokens of [70, 2100]) { // on a CPU adapter products, and fused
+  gpuTest(`some of ${tokens} tokens attend to all as they do among all`, async (gpu) => {
+    const [q, k, v] = [1, 2, 3].map((seed) =>
+      fromArray(gpu, toF32(new Random(seed).normal([1, tokens, 8])), [1, tokens, 8])
+    );
+    const [part, whole] = await Promise.all((() => {
+      using _scope = gpu.scope();
+      const some = slice(q, [0, 33], [1, 40]);
+      return [attentionOfSome(some, k, v), slice(attention(q, k, v), [0, 33], [1, 40])].map((y) =>
+        y.readF32()
+      );
+    })());
+    for (const x of [q, k, v]) x.dispose();
+    assertEquals(part, whole);
+  });
+}
