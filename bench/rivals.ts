@@ -1,9 +1,11 @@
 /**
- * This library beside TensorFlow.js and jax-js, both on WebGPU in Deno: `deno run -A bench/rivals.ts`,
- * with `--json` for `{ adapter, rows: [{ name, ours, rivals }] }` in seconds.
+ * This library beside TensorFlow.js, jax-js and onnxruntime-web, all on WebGPU in Deno:
+ * `deno run -A bench/rivals.ts`, with `--json` for `{ adapter, rows: [{ name, ours, rivals }], notRun }`
+ * in seconds, and with `--only PATTERN` for the rows whose names match.
  *
  * Each library has a process of its own. They take turns, row by row and round by round, so that a
- * machine that slows down slows all of them; the median of 7 rounds counts.
+ * machine that slows down slows all of them; the median of 7 rounds counts. A library that does not
+ * start here is named with the reason.
  *
  * @module
  */
@@ -18,6 +20,12 @@ export interface Row {
   ours: number;
   rivals: Record<string, number>;
 }
+
+const RIVALS: Readonly<Record<string, string>> = {
+  "tfjs": "./rivals/tfjs.ts",
+  "jax-js": "./rivals/jax.ts",
+  "onnxruntime-web": "./rivals/ort.ts",
+};
 
 /** A library in a process of its own that answers one request at a time. */
 class Contestant {
@@ -43,7 +51,7 @@ class Contestant {
   async ask<T>(request: Request): Promise<T> {
     await this.#writer.write(new TextEncoder().encode(JSON.stringify(request) + "\n"));
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.name} stopped: ${await this.#errors}`);
+    if (done) throw new Error(`${this.name} stopped: ${lastError(await this.#errors)}`);
     return JSON.parse(value);
   }
 
@@ -51,6 +59,11 @@ class Contestant {
     await this.#writer.close();
     await Promise.all([this.#errors, this.#process.status]);
   }
+}
+
+/** What Deno says of an error that was not caught, without its trace; else all there is. */
+function lastError(text: string): string {
+  return text.match(/^error: (?:Uncaught )?(?:\(in promise\) )?(.*)$/m)?.[1] ?? text.trim();
 }
 
 async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
@@ -102,7 +115,30 @@ function progress(text: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(line));
 }
 
-function table(adapter: string, rows: Row[]): string {
+/** Starts the rivals; those that do not start are told apart, with the reason. */
+async function started(): Promise<{ rivals: Contestant[]; notRun: Record<string, string> }> {
+  const rivals: Contestant[] = [];
+  const notRun: Record<string, string> = {};
+  for (const [name, module] of Object.entries(RIVALS)) {
+    const rival = new Contestant(name, module);
+    try {
+      await rival.ask({ ask: "adapter" });
+      rivals.push(rival);
+    } catch (error) {
+      notRun[name] = (error as Error).message;
+    }
+  }
+  return { rivals, notRun };
+}
+
+/** Numbers of the rows that `--only PATTERN` leaves. */
+function wanted(): number[] {
+  const at = Deno.args.indexOf("--only");
+  const pattern = new RegExp(at < 0 ? "" : Deno.args[at + 1] ?? "", "i");
+  return [...works.keys()].filter((index) => pattern.test(works[index].name));
+}
+
+function table(adapter: string, rows: Row[], notRun: Record<string, string>): string {
   const names = Object.keys(rows[0].rivals);
   const ms = (seconds: number) => (1000 * seconds).toFixed(1);
   const body = rows.map(({ name, ours, rivals }) => [
@@ -116,24 +152,22 @@ function table(adapter: string, rows: Row[]): string {
   const text = all.map((row) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")
   );
-  return [`${adapter}, median of ${ROUNDS}; "faster by" is against the faster rival`, ...text]
-    .join("\n");
+  const missing = Object.entries(notRun).map(([name, why]) => `not run: ${name}: ${why}`);
+  const title = `${adapter}, median of ${ROUNDS}; "faster by" is against the fastest rival`;
+  return [title, ...text, ...missing].join("\n");
 }
 
 if (import.meta.main) {
   const ours = new Contestant("ours", "./rivals/ours.ts");
-  const rivals = [
-    new Contestant("tfjs", "./rivals/tfjs.ts"),
-    new Contestant("jax-js", "./rivals/jax.ts"),
-  ];
   const adapter = await ours.ask<string>({ ask: "adapter" });
+  const { rivals, notRun } = await started();
   const rows: Row[] = [];
-  for (const index of works.keys()) rows.push(await measure(ours, rivals, index));
+  for (const index of wanted()) rows.push(await measure(ours, rivals, index));
   progress("");
   console.log(
     Deno.args.includes("--json")
-      ? JSON.stringify({ adapter, rows }, null, 2)
-      : table(adapter, rows),
+      ? JSON.stringify({ adapter, rows, notRun }, null, 2)
+      : table(adapter, rows, notRun),
   );
   await Promise.all([ours, ...rivals].map((contestant) => contestant.close()));
 }

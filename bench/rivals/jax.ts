@@ -42,7 +42,9 @@ async function load(): Promise<Library> {
       const compute = () => f(...inputs.map((input) => input.ref));
       let results: JaxArray[] = [];
       return {
-        call: () => void results.push(compute()),
+        call() {
+          results.push(compute());
+        },
         async finish() {
           await jax.blockUntilReady(results);
           for (const result of results) result.dispose();

@@ -2,8 +2,8 @@ import { sampled, type Work, works } from "./work.ts";
 
 /** One row made ready in one library: its operands are on the GPU. */
 export interface Prepared {
-  /** Sends the work to the GPU once. */
-  call(): void;
+  /** Sends the work to the GPU once; where a library sends it later, it is waited for. */
+  call(): void | Promise<void>;
   /** Waits until the GPU has done all that was sent, and frees the results. */
   finish(): Promise<void>;
   /** The result, row-major, images as NHWC. */
@@ -14,7 +14,7 @@ export interface Prepared {
 export interface Library {
   /** What it says of the adapter; null where it does not say. */
   adapter: string | null;
-  prepare(work: Work): Prepared;
+  prepare(work: Work): Prepared | Promise<Prepared>;
 }
 
 /** What the driver asks for, one JSON object a line. */
@@ -36,7 +36,7 @@ export async function serve(load: () => Promise<Library>): Promise<void> {
       continue;
     }
     const { row } = request;
-    if (ready?.row !== row) ready = { row, work: library.prepare(works[row]) };
+    if (ready?.row !== row) ready = { row, work: await library.prepare(works[row]) };
     if (request.ask === "sample") {
       const result = await ready.work.result();
       answer(sampled(result.length).map((i) => result[i]));
@@ -48,7 +48,10 @@ export async function serve(load: () => Promise<Library>): Promise<void> {
 
 async function seconds(work: Prepared, calls: number): Promise<number> {
   const start = performance.now();
-  for (let call = 0; call < calls; call++) work.call();
+  for (let call = 0; call < calls; call++) {
+    const sent = work.call();
+    if (sent) await sent;
+  }
   await work.finish();
   return (performance.now() - start) / 1000 / calls;
 }
