@@ -41,25 +41,37 @@ function constantsFor(gpu: Gpu): { GROUP: number } {
   return { GROUP: gpu.isCpu ? 8 : 64 };
 }
 
-function fused(
+function fused(q: Tensor, k: Tensor, v: Tensor, settings: AttentionSettings): Tensor {
+  using scope = q.gpu.scope();
+  const { y, logSums } = fusedForward(q, k, v, settings);
+  return record("attention", {
+    inputs: [q, k, v],
+    output: scope.keep(y),
+    saved: [q, k, v, y, logSums],
+    backward: (dy, saved, needs) => fusedGradients(dy, saved, needs, paramsOf(q, k, settings)),
+  });
+}
+
+function paramsOf(q: Tensor, k: Tensor, { heads, channels, scale }: AttentionSettings) {
+  const [batch, query_count] = q.shape;
+  return { batch, heads, query_count, key_count: k.shape[1], quads: channels / 4, scale };
+}
+
+/**
+ * The attention, and for each query of each head, [B, heads, T], the logarithm of the sum of the
+ * exponentials of its scores. Channels of a head are a multiple of 4. Records nothing.
+ */
+export function fusedForward(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  { heads, channels, scale }: AttentionSettings,
-): Tensor {
+  settings: AttentionSettings,
+): { y: Tensor; logSums: Tensor } {
   const { gpu } = q;
-  const [batch, queries] = q.shape;
-  const params = {
-    batch,
-    heads,
-    query_count: queries,
-    key_count: k.shape[1],
-    quads: channels / 4,
-    scale,
-  };
-  using scope = gpu.scope();
-  const y = scope.keep(empty(gpu, q.shape));
-  const logSums = empty(gpu, [batch, heads, queries]);
+  const params = paramsOf(q, k, settings);
+  const { batch, heads, query_count } = params;
+  const y = empty(gpu, q.shape);
+  const logSums = empty(gpu, [batch, heads, query_count]);
   gpu.run(kernel, "forward", {
     bind: {
       queries: q.storage,
@@ -70,14 +82,9 @@ function fused(
     },
     params,
     constants: constantsFor(gpu),
-    grid: [Math.ceil(queries / TILE), heads, batch],
+    grid: [Math.ceil(query_count / TILE), heads, batch],
   });
-  return record("attention", {
-    inputs: [q, k, v],
-    output: y,
-    saved: [q, k, v, y, logSums],
-    backward: (dy, saved, needs) => fusedGradients(dy, saved, needs, params),
-  });
+  return { y, logSums };
 }
 
 function fusedGradients(
