@@ -130,9 +130,8 @@ export class Gpu implements Disposable {
 
   /**
    * The most bytes that buffers would take for what `work` makes, beside what is there, found without
-   * the GPU: nothing is dispatched, and what `work` keeps is of no use.
-   *
-   * @throws {OutOfMemoryError} where a tensor exceeds what the adapter binds at once.
+   * the GPU: nothing is dispatched, and what `work` keeps is of no use. Infinity where a tensor exceeds
+   * what the adapter binds at once.
    */
   measure(work: () => void): number {
     const outer = this.#dry;
@@ -146,6 +145,9 @@ export class Gpu implements Disposable {
       using _scope = this.scope();
       work();
       return dry.memory.reservedPeak;
+    } catch (error) {
+      if (error instanceof OutOfMemoryError) return Infinity;
+      throw error;
     } finally {
       this.#dry = outer;
     }
