@@ -1,13 +1,21 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { fuseLora, injectLora } from "../nn/mod.ts";
-import { CodaQuantizer, quantizerConfigFromJson } from "../quantizer/mod.ts";
+import { fuseLora, type Lora } from "../nn/mod.ts";
+import { CodaQuantizer } from "../quantizer/mod.ts";
 import { AutoencoderKL } from "../vae/mod.ts";
-import { type Config, configPart, readConfig, readingConfig } from "./config.ts";
+import { loadAdapters } from "./adapters.ts";
+import { assemble, type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import type { Config } from "./config.ts";
 import { openEmbedded } from "./embedded.ts";
 import { modelId, type NamedWeights } from "./model_id.ts";
-import { prefixed, type PrefixedFile } from "./prefixed.ts";
-import { readVaeConfig } from "./read_vae_config.ts";
-import { SafetensorsFile } from "./safetensors.ts";
+import type { WeightsKind } from "./parts.ts";
+import {
+  quantizerOf,
+  type QuantizerOptions,
+  type QuantizerSource,
+  toldQuantizer,
+} from "./quantizer_of.ts";
+import type { TensorFile } from "./source.ts";
+import { vaeOf, type VaeOptions, type VaeSource } from "./vae_of.ts";
 
 /** A tokenizer's files, read or still open. */
 export interface TokenizerFiles {
@@ -16,7 +24,13 @@ export interface TokenizerFiles {
   /** A name of config.json for messages; by default one made of the weights'. */
   readonly configFile?: string;
   /** The weights: `vae.*` and `quantizer.*`. */
-  readonly weights: SafetensorsFile;
+  readonly weights: TensorFile;
+}
+
+/** What is known of a tokenizer beside its files, and which of its weights are wanted. */
+export interface TokenizerOptions extends VaeOptions, QuantizerOptions {
+  /** Which weights are taken where a checkpoint has moving averages too; "ema". */
+  readonly weights?: WeightsKind;
 }
 
 /** What a tokenizer is made of. */
@@ -29,81 +43,118 @@ export interface TokenizerParts {
   readonly modelId: string;
 }
 
+/** A tokenizer to train on. */
+export interface AdaptedParts {
+  /** The autoencoder, its adapters beside its convolutions. */
+  readonly vae: AutoencoderKL;
+  /** The adapters; undefined where they are fused already. */
+  readonly lora: Lora | undefined;
+  /** The quantizer. */
+  readonly quantizer: CodaQuantizer;
+}
+
 /** The tokenizer that ships with the package: see its model card. */
 const EMBEDDED = "tiny-coda-f8";
 
 /**
- * Reads a tokenizer from a folder with config.json and model.safetensors, from files already open, or,
- * without a source, the embedded one.
+ * Reads a tokenizer: from a folder that `coda adapt` wrote, an official CODA folder, or a weight file
+ * that holds both models; from files already open; or, without a source, the embedded one.
  *
  * @throws {CheckpointError} where a file is missing, unsound or of another model.
  */
 export async function loadTokenizer(
   gpu: Gpu,
   source?: string | TokenizerFiles,
+  options: TokenizerOptions = {},
 ): Promise<TokenizerParts> {
-  if (typeof source === "object") return await loadParts(gpu, source);
-  const files = source === undefined ? await openEmbedded(EMBEDDED) : await openFolder(source);
-  using _weights = files.weights;
-  return await loadParts(gpu, files);
+  if (typeof source === "object") return await loadFused(gpu, opened(source), options);
+  using checkpoint = source === undefined
+    ? opened(await openEmbedded(EMBEDDED))
+    : await openCheckpoint(source, options.weights);
+  return await loadFused(gpu, checkpoint, options);
 }
 
-async function openFolder(folder: string): Promise<TokenizerFiles> {
-  const configFile = `${folder}/config.json`;
-  const config = await readConfig(configFile);
-  return { config, configFile, weights: await SafetensorsFile.open(`${folder}/model.safetensors`) };
-}
-
-async function loadParts(gpu: Gpu, files: TokenizerFiles): Promise<TokenizerParts> {
-  const { config, weights, configFile = `config.json of ${weights.file}` } = files;
-  const quantizerJson = configPart(config, "quantizer", configFile);
-  const vaeJson = configPart(config, "vae", configFile);
-  const quantizerConfig = readingConfig(
-    configFile,
-    () => quantizerConfigFromJson(quantizerJson, configFile),
-  );
-  const { codebookSize, channels, attentionDim } = quantizerConfig;
-  // Before memory is taken: another model's config.json may ask for any amount of it.
-  weights.expectShape("quantizer.codebooks.weight", [codebookSize, channels]);
-  weights.expectShape("quantizer.attn.to_q.weight", [attentionDim, channels]);
-  const vae = await loadAdaptedVae(gpu, { json: vaeJson, configFile }, prefixed(weights, "vae."));
-  try {
-    const quantizer = await CodaQuantizer.load(
-      gpu,
-      quantizerConfig,
-      prefixed(weights, "quantizer."),
-    );
-    return { vae, quantizer, modelId: await modelId(floatTensors(weights)) };
-  } catch (error) {
-    vae[Symbol.dispose]();
-    throw error;
-  }
-}
-
-/** Reads an autoencoder and, where the file has adapters, fuses them into it. */
-async function loadAdaptedVae(
+/**
+ * Reads a tokenizer with its adapters kept apart, to train it further: see {@link loadTokenizer} for
+ * what is read.
+ *
+ * @throws {CheckpointError} where a file is missing, unsound or of another model.
+ *
+ * @example
+ * ```ts
+ * import { Gpu, loadAdapted } from "@coda/tokenizer";
+ *
+ * using gpu = await Gpu.create();
+ * const { vae, lora, quantizer } = await loadAdapted(gpu, "models/tiny-coda-f8");
+ * console.assert(lora === undefined && quantizer.config.channels === vae.config.latentChannels);
+ * vae[Symbol.dispose]();
+ * quantizer[Symbol.dispose]();
+ * ```
+ */
+export async function loadAdapted(
   gpu: Gpu,
-  { json, configFile }: { json: Config; configFile: string },
-  weights: PrefixedFile,
-): Promise<AutoencoderKL> {
-  const config = readVaeConfig(json, configFile, weights);
-  const vae = await AutoencoderKL.load(gpu, config, weights);
-  const downName = (conv: string) => `${conv}.lora_layer.down.weight`;
-  const adapted = vae.convs.filter(({ name }) => weights.has(downName(name)));
-  if (adapted.length === 0) return vae;
+  path: string,
+  options: TokenizerOptions = {},
+): Promise<AdaptedParts> {
+  using checkpoint = await openCheckpoint(path, options.weights);
+  return await loadParts(gpu, tokenizerOf(checkpoint, options));
+}
+
+/** The tensors and configurations of both models. */
+interface TokenizerSource {
+  readonly vae: VaeSource;
+  readonly quantizer: QuantizerSource;
+}
+
+/** The tokenizer of a checkpoint, checked before any memory of the device is taken. */
+export function tokenizerOf(checkpoint: Checkpoint, options: TokenizerOptions): TokenizerSource {
+  toldQuantizer(checkpoint); // a folder that is no tokenizer's is told before what its VAE lacks
+  const vae = vaeOf(checkpoint, options);
+  return { vae, quantizer: quantizerOf(checkpoint, vae.config, options) };
+}
+
+function opened({ config, configFile, weights }: TokenizerFiles): Checkpoint {
+  const file = configFile ?? `config.json of ${weights.file}`;
+  return assemble(weights.file, [weights], { json: config, file });
+}
+
+async function loadFused(
+  gpu: Gpu,
+  checkpoint: Checkpoint,
+  options: TokenizerOptions,
+): Promise<TokenizerParts> {
+  const source = tokenizerOf(checkpoint, options);
+  const { vae, quantizer } = await loadParts(gpu, source);
+  fuseLora(vae.convs);
   try {
-    const [rank] = weights.info(downName(adapted[0].name)).shape;
-    await injectLora(adapted, { rank, targets: [""] }).parameters.load(weights);
-    fuseLora(adapted);
-    return vae;
+    return { vae, quantizer, modelId: await modelId(floatTensors(source)) };
   } catch (error) {
+    vae[Symbol.dispose]();
+    quantizer[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function loadParts(gpu: Gpu, source: TokenizerSource): Promise<AdaptedParts> {
+  const vae = await AutoencoderKL.load(gpu, source.vae.config, source.vae.weights);
+  let lora: Lora | undefined;
+  try {
+    lora = await loadAdapters(vae, source.vae.weights);
+    const { config, weights } = source.quantizer;
+    return { vae, lora, quantizer: await CodaQuantizer.load(gpu, config, weights) };
+  } catch (error) {
+    lora?.parameters[Symbol.dispose]();
     vae[Symbol.dispose]();
     throw error;
   }
 }
 
-async function* floatTensors(weights: SafetensorsFile): AsyncGenerator<NamedWeights> {
-  for (const name of weights.names) {
-    yield { name, shape: weights.info(name).shape, data: await weights.floats(name) };
+/** All weights under the names that they have in a folder of our own, whatever the files call them. */
+async function* floatTensors({ vae, quantizer }: TokenizerSource): AsyncGenerator<NamedWeights> {
+  for (const [prefix, { weights }] of [["vae", vae], ["quantizer", quantizer]] as const) {
+    for (const name of weights.names) {
+      const { shape } = weights.info(name);
+      yield { name: `${prefix}.${name}`, shape, data: await weights.floats(name) };
+    }
   }
 }

@@ -1,19 +1,30 @@
 import type { Gpu } from "../gpu/mod.ts";
+import { fuseLora } from "../nn/mod.ts";
 import { AutoencoderKL } from "../vae/mod.ts";
-import { readConfig } from "./config.ts";
-import { type EmbeddedModel, openEmbedded } from "./embedded.ts";
-import { CheckpointError } from "./errors.ts";
-import { readVaeConfig } from "./read_vae_config.ts";
-import { SafetensorsFile } from "./safetensors.ts";
+import { loadAdapters } from "./adapters.ts";
+import { assemble, type Checkpoint, openCheckpoint } from "./checkpoint.ts";
+import { openEmbedded } from "./embedded.ts";
+import type { WeightsKind } from "./parts.ts";
+import { vaeOf, type VaeOptions } from "./vae_of.ts";
+
+/** How an autoencoder is loaded. */
+export interface LoadVaeOptions extends VaeOptions {
+  /** Which weights are taken where a checkpoint has moving averages too; "ema". */
+  readonly weights?: WeightsKind;
+}
 
 /** The continuous VAE that ships with the package: see its model card. */
 const EMBEDDED = "tiny-kl-f8";
 
 /**
- * Reads a continuous VAE from a folder with a config.json in diffusers' field names and one
- * .safetensors file in LDM key layout, or, without a folder, the embedded one.
+ * Reads a continuous VAE of any family of SPEC section 2 from a weight file (safetensors or PyTorch, in
+ * LDM's or diffusers' key layout, below any prefix), the index of a sharded one, or a folder with
+ * either; without a path, the embedded one. Its configuration is that of the weights, of a config.json
+ * with diffusers' field names beside them, and of the published family whose shape they have. Adapters
+ * that the file has are fused.
  *
- * @throws {CheckpointError} where a file is missing, unsound or of another model.
+ * @throws {CheckpointError} where a file is missing, unsound or of another model, or nothing says the
+ * latent's scale.
  *
  * @example
  * ```ts
@@ -24,30 +35,26 @@ const EMBEDDED = "tiny-kl-f8";
  * console.assert(vae.reduction === 8);
  * ```
  */
-export async function loadVae(gpu: Gpu, folder?: string): Promise<AutoencoderKL> {
-  const { config, configFile, weights } = folder === undefined
-    ? await openEmbedded(EMBEDDED)
-    : await openFolder(folder);
-  using file = weights;
-  return await AutoencoderKL.load(gpu, readVaeConfig(config, configFile, file), file);
-}
-
-async function openFolder(folder: string): Promise<EmbeddedModel> {
-  const configFile = `${folder}/config.json`;
-  const config = await readConfig(configFile);
-  return { config, configFile, weights: await SafetensorsFile.open(await weightsFile(folder)) };
-}
-
-async function weightsFile(folder: string): Promise<string> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(folder)) {
-    if (!isDirectory && !name.startsWith(".") && name.endsWith(".safetensors")) found.push(name);
+export async function loadVae(
+  gpu: Gpu,
+  path?: string,
+  options: LoadVaeOptions = {},
+): Promise<AutoencoderKL> {
+  using checkpoint = path === undefined
+    ? await openEmbeddedVae()
+    : await openCheckpoint(path, options.weights);
+  const { config, weights } = vaeOf(checkpoint, options);
+  const vae = await AutoencoderKL.load(gpu, config, weights);
+  try {
+    if (await loadAdapters(vae, weights)) fuseLora(vae.convs);
+    return vae;
+  } catch (error) {
+    vae[Symbol.dispose]();
+    throw error;
   }
-  if (found.length === 1) return `${folder}/${found[0]}`;
-  throw new CheckpointError(
-    folder,
-    found.length === 0
-      ? "holds no .safetensors file; name a folder with config.json and the weights"
-      : `holds ${found.length} .safetensors files (${found.sort().join(", ")}); leave one`,
-  );
+}
+
+async function openEmbeddedVae(): Promise<Checkpoint> {
+  const { config, configFile, weights } = await openEmbedded(EMBEDDED);
+  return assemble(weights.file, [weights], { json: config, file: configFile });
 }

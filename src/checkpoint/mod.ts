@@ -1,6 +1,6 @@
 /**
- * Weight files: reading and writing safetensors, writing any file atomically, and the identity of a
- * model.
+ * Weight files: reading and writing safetensors, key layouts and configurations, loading models, writing
+ * any file atomically, and the identity of a model.
  *
  * @module
  */
@@ -9,10 +9,21 @@ export { makeFolder, writeFileAtomic } from "./atomic.ts";
 export { type Config, configPart, parseConfig, readConfig } from "./config.ts";
 export type { FloatDtype, IntegerDtype, StoredDtype, StoredFloat, TensorData } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorOptions, WriteError } from "./errors.ts";
-export { loadTokenizer, type TokenizerFiles, type TokenizerParts } from "./load_tokenizer.ts";
-export { loadVae } from "./load_vae.ts";
+export {
+  type AdaptedParts,
+  loadAdapted,
+  loadTokenizer,
+  type TokenizerFiles,
+  type TokenizerOptions,
+  type TokenizerParts,
+} from "./load_tokenizer.ts";
+export { loadVae, type LoadVaeOptions } from "./load_vae.ts";
 export { modelId, type NamedWeights } from "./model_id.ts";
+export { openTensors } from "./open_tensors.ts";
+export type { WeightsKind } from "./parts.ts";
 export { prefixed, type PrefixedFile } from "./prefixed.ts";
+export { type Preset, PRESET_NAMES, type PresetName, PRESETS } from "./presets.ts";
+export type { QuantizerOptions } from "./quantizer_of.ts";
 export { readVaeConfig } from "./read_vae_config.ts";
 export { saveTokenizer } from "./save_tokenizer.ts";
 export { SafetensorsFile } from "./safetensors.ts";
@@ -25,3 +36,4 @@ export {
   type WriteSafetensorsOptions,
 } from "./safetensors_write.ts";
 export type { FloatTensor, IntegerTensor, StoredTensor, TensorFile, TensorInfo } from "./source.ts";
+export type { VaeOptions } from "./vae_of.ts";

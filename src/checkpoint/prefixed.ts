@@ -1,5 +1,4 @@
-import type { SafetensorsFile } from "./safetensors.ts";
-import type { TensorInfo } from "./source.ts";
+import type { TensorFile, TensorInfo } from "./source.ts";
 
 /** The tensors of a file whose names begin with a prefix, under what follows it. */
 export interface PrefixedFile {
@@ -16,7 +15,7 @@ export interface PrefixedFile {
 }
 
 /** Looks at one part of a file that holds several models: `prefixed(file, "vae.")`. */
-export function prefixed(file: SafetensorsFile, prefix: string): PrefixedFile {
+export function prefixed(file: TensorFile, prefix: string): PrefixedFile {
   return {
     file: file.file,
     names: file.names.filter((name) => name.startsWith(prefix)).map((name) =>

@@ -1,4 +1,4 @@
-import { type ShapeSource, type VaeConfig, vaeConfig } from "../vae/mod.ts";
+import { type ShapeSource, type VaeConfig, vaeConfig, type VaeHints } from "../vae/mod.ts";
 import { type Config, readingConfig } from "./config.ts";
 
 /**
@@ -7,8 +7,14 @@ import { type Config, readingConfig } from "./config.ts";
  * @param json The part of config.json that is the autoencoder's.
  * @param file The name of config.json, for messages.
  * @param weights The weights, which fill in and must not gainsay.
+ * @param hints What is known beside them.
  * @throws {CheckpointError} where they do not make one; it names the file at fault.
  */
-export function readVaeConfig(json: Config, file: string, weights: ShapeSource): VaeConfig {
-  return readingConfig(file, () => vaeConfig(json, weights, file), weights.file);
+export function readVaeConfig(
+  json: Config,
+  file: string,
+  weights: ShapeSource,
+  hints: VaeHints = {},
+): VaeConfig {
+  return readingConfig(file, () => vaeConfig(json, weights, file, hints), weights.file);
 }

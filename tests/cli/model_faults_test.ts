@@ -83,7 +83,7 @@ faultTest(
 faultTest(
   "a tensor without which the VAE's shape is unknown is named",
   nothing,
-  (model) => `${weights(model)}: tensor encoder.conv_in.weight is missing`,
+  (model) => `${weights(model)}: tensor vae.encoder.conv_in.weight is missing`,
   (tensors) => tensors.filter(({ name }) => name !== "vae.encoder.conv_in.weight"),
 );
 
@@ -132,7 +132,42 @@ faultTest(
 );
 
 faultTest(
-  "a folder without a tokenizer",
+  "a tokenizer without its config.json, whose weights do not say all",
   (model) => Deno.remove(join(model, "config.json")),
-  (model) => `${join(model, "config.json")}: there is no such file; name a folder that holds it`,
+  (model) => `${weights(model)}: "norm_num_groups" is 32, expected a divisor`,
+);
+
+faultTest(
+  "a folder without weights",
+  (model) => Deno.remove(weights(model)),
+  (model) => `${model}: holds no weight file (.safetensors, .pth, .pt, .ckpt, .bin); name the file`,
+);
+
+faultTest(
+  "a folder that is not there",
+  (model) => Deno.remove(model, { recursive: true }),
+  (model) => `${model}: there is no such file or folder; check the path`,
+);
+
+faultTest(
+  "an autoencoder alone",
+  nothing,
+  (model) =>
+    `${model}: holds an autoencoder and no quantizer, so it is no tokenizer yet: coda adapt`,
+  (tensors) => tensors.filter(({ name }) => name.startsWith("vae.")),
+);
+
+faultTest(
+  "a tensor that no autoencoder has",
+  nothing,
+  (model) =>
+    `${weights(model)}: tensor "vae.decoder.up.1.attn.0.q.weight" is in no autoencoder with`,
+  (tensors) => [
+    ...tensors,
+    {
+      name: "vae.decoder.up.1.attn.0.q.weight",
+      shape: [8, 8, 1, 1],
+      data: new Float32Array(64),
+    },
+  ],
 );

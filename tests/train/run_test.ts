@@ -195,7 +195,7 @@ gpuTest("adapt: options that do not fit are errors before anything is written", 
   await expectError(gpu, ground, "run", { imageSize: 7 }, OptionError, "multiple of");
   await expectError(gpu, ground, "run", { targets: ["nothing"] }, OptionError, "nothing");
   await expectError(gpu, ground, "run", { images: [ground.path("none")] }, Error, "none");
-  await expectError(gpu, ground, "run", { vae: ground.path("images") }, Error, "config.json");
+  await expectError(gpu, ground, "run", { vae: ground.path("images") }, Error, "holds no weight");
   const image = ground.path("no.png");
   await Deno.writeTextFile(image, "no image");
   await expectError(gpu, ground, "run", { images: [image] }, ImageError, "cannot be used");

@@ -1,0 +1,116 @@
+import { type Config, readConfig } from "./config.ts";
+import { CheckpointError } from "./errors.ts";
+import { findFiles } from "./folder.ts";
+import { openTensors } from "./open_tensors.ts";
+import {
+  findQuantizer,
+  findVae,
+  type QuantizerPart,
+  type VaePart,
+  type WeightsKind,
+} from "./parts.ts";
+import type { TensorFile } from "./source.ts";
+
+/** A part of a checkpoint's config.json, with the file's name for messages. */
+export interface ConfigPart {
+  /** The fields. */
+  readonly json: Config;
+  /** The file. */
+  readonly file: string;
+}
+
+/** What was named: its files, open, and the models in them. */
+export interface Checkpoint extends Disposable {
+  /** What was named. */
+  readonly path: string;
+  /** The weight files. */
+  readonly files: readonly TensorFile[];
+  /** The autoencoder, where there is one. */
+  readonly vae?: VaePart;
+  /** What config.json says of it. */
+  readonly vaeConfig?: ConfigPart;
+  /** The quantizer, where there is one. */
+  readonly quantizer?: QuantizerPart;
+  /** What config.json says of it. */
+  readonly quantizerConfig?: ConfigPart;
+}
+
+/**
+ * Opens whatever a path names: a weight file, the index of a sharded one, or a folder: one that `coda
+ * adapt` wrote, an official CODA folder, a diffusers folder, or one with a weight file. Only headers are
+ * read.
+ *
+ * @param kind Which weights are wanted where there are moving averages too.
+ * @throws {CheckpointError} where there is nothing, or a file is unsound.
+ */
+export async function openCheckpoint(
+  path: string,
+  kind: WeightsKind = "ema",
+): Promise<Checkpoint> {
+  const { weights, config: configFile, isFolder } = await findFiles(path, kind);
+  const config = configFile === undefined ? undefined : await readConfig(configFile);
+  const files: TensorFile[] = [];
+  try {
+    for (const file of weights) files.push(await openTensors(file));
+    const told = config && { json: config, file: configFile! };
+    return assemble(path, files, told && (isFolder || isOurs(told.json)) ? told : undefined, kind);
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+}
+
+/**
+ * The checkpoint of files that are open already.
+ *
+ * @param config The config.json beside them, where there is one.
+ */
+export function assemble(
+  path: string,
+  files: readonly TensorFile[],
+  config: ConfigPart | undefined,
+  kind: WeightsKind = "ema",
+): Checkpoint {
+  return {
+    path,
+    files,
+    vae: first(files, (file) => findVae(file, kind)),
+    quantizer: first(files, (file) => findQuantizer(file, kind)),
+    vaeConfig: config && partOf(config, "vae"),
+    quantizerConfig: config && partOf(config, "quantizer"),
+    [Symbol.dispose]() {
+      for (const file of files) file.close();
+    },
+  };
+}
+
+/** A tokenizer's config.json has a part for each model, an autoencoder's is the autoencoder's alone. */
+function partOf({ json, file }: ConfigPart, name: "vae" | "quantizer"): ConfigPart | undefined {
+  const isTokenizer = Object.hasOwn(json, "quantizer") || Object.hasOwn(json, "vae");
+  if (!isTokenizer) return name === "vae" ? { json, file } : undefined;
+  const part = json[name];
+  if (part === undefined) return undefined;
+  if (typeof part === "object" && part !== null && !Array.isArray(part)) {
+    return { json: part as Config, file };
+  }
+  throw new CheckpointError(
+    file,
+    `"${name}" is ${JSON.stringify(part)}, expected an object; ` +
+      "name a folder that coda adapt wrote, or write it again",
+  );
+}
+
+/** Whether a config.json beside a file that was named is an autoencoder's or a tokenizer's. */
+function isOurs(json: Config): boolean {
+  const { _class_name: name } = json;
+  if (name !== undefined) return name === "AutoencoderKL";
+  return ["vae", "latent_channels", "scaling_factor"].some((field) => Object.hasOwn(json, field));
+}
+
+function first<T>(files: readonly TensorFile[], find: (file: TensorFile) => T | undefined) {
+  for (const file of files) {
+    const found = find(file);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
