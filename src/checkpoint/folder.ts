@@ -40,11 +40,9 @@ export async function findFiles(path: string, kind: WeightsKind): Promise<Checkp
     return { path, weights: [path], config, isFolder: false };
   }
   const config = names.includes("config.json") ? join(path, "config.json") : undefined;
-  const official = officialFiles(names, kind);
-  const found = official.length > 0 ? official : choose(names);
-  if (found.length > 0 && !names.includes("model_index.json")) {
-    if (official.length === 0 && found.length > 1) throw severalFiles(path, found);
-    return { path, weights: found.map((name) => join(path, name)), config, isFolder: true };
+  const weights = chooseWeights(path, names, kind);
+  if (weights.length > 0) {
+    return { path, weights: weights.map((name) => join(path, name)), config, isFolder: true };
   }
   const inner = join(path, "vae");
   if (await namesIn(inner) !== undefined) return await findFiles(inner, kind);
@@ -52,6 +50,25 @@ export async function findFiles(path: string, kind: WeightsKind): Promise<Checkp
     path,
     `holds no weight file (${WEIGHT_EXTENSIONS.join(", ")}); name the file, or the folder it is in`,
   );
+}
+
+/**
+ * Which of a folder's files are its weights: an official folder's wanted ones, or the one file that the
+ * folder is about; none in a diffusers folder, whose weights are in the folders of its parts.
+ *
+ * @throws {CheckpointError} where nothing says which of several files is meant.
+ */
+export function chooseWeights(
+  folder: string,
+  names: readonly string[],
+  kind: WeightsKind,
+): string[] {
+  if (names.includes("model_index.json")) return [];
+  const official = officialFiles(names, kind);
+  if (official.length > 0) return official;
+  const found = choose(names);
+  if (found.length > 1) throw severalFiles(folder, found);
+  return found;
 }
 
 /** The visible files of a folder; undefined where there is no such folder. */
