@@ -1,0 +1,72 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { CheckpointError, openTensors, type TensorToStore } from "../../src/checkpoint/mod.ts";
+import { withFolder } from "../data/photos.ts";
+import { writeFiles } from "./weights.ts";
+
+const INDEX = "model.safetensors.index.json";
+const [FIRST, SECOND] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+
+function tensor(name: string, ...values: number[]): TensorToStore {
+  return { name, shape: [values.length], data: new Float32Array(values) };
+}
+
+const GOOD = {
+  [FIRST]: [tensor("a", 1, 2), tensor("b", 3)],
+  [SECOND]: [tensor("c", 4), tensor("unlisted", 5)],
+  [INDEX]: { metadata: { total_size: 16 }, weight_map: { c: SECOND, a: FIRST, b: FIRST } },
+};
+
+Deno.test("shards are read as one file, tensor by tensor", async () => {
+  await withFolder(async (folder) => {
+    await writeFiles(folder, GOOD, { metadata: { format: "pt" } });
+    using file = await openTensors(join(folder, INDEX));
+    assertEquals([...file.names].sort(), ["a", "b", "c"]);
+    assertEquals([file.format, file.file], ["safetensors", join(folder, INDEX)]);
+    assertEquals(file.metadata, { format: "pt" });
+    assertEquals(await file.floats("a", [2]), new Float32Array([1, 2]));
+    assertEquals((await file.tensor("c")).data, new Float32Array([4]));
+    assertEquals(file.info("b").shape, [1]);
+    assertEquals([file.has("c"), file.has("unlisted")], [true, false]);
+    await assertRejects(
+      () => file.floats("a", [3]),
+      CheckpointError,
+      `${FIRST}: tensor "a" has shape [2], expected [3]`,
+    );
+    await assertRejects(
+      () => file.floats("unlisted"),
+      CheckpointError,
+      `${INDEX}: tensor "unlisted" is missing among the file's 3 tensors`,
+    );
+  });
+});
+
+Deno.test("an index that does not fit its shards is refused by name", async () => {
+  for (
+    const [index, message] of [
+      [{}, `${INDEX}: has no "weight_map"`],
+      [{ weight_map: [] }, `${INDEX}: has no "weight_map"`],
+      [{ weight_map: {} }, `${INDEX}: has no "weight_map"`],
+      [{ weight_map: { a: FIRST, d: SECOND } }, `${SECOND}: tensor "d" is missing, although`],
+      [{ weight_map: { a: "none.safetensors" } }, "none.safetensors: there is no such file"],
+      [{ weight_map: { a: `../${FIRST}` } }, `${INDEX}: names the shard`],
+      [{ weight_map: { a: `${Deno.cwd()}/x` } }, `${INDEX}: names the shard`],
+      [{ weight_map: { a: ".." } }, `${INDEX}: names the shard`],
+      [{ weight_map: { a: INDEX } }, `${INDEX}: names the shard`],
+      [{ weight_map: { a: 1 } }, `${INDEX}: names the shard`],
+    ] as const
+  ) {
+    await withFolder(async (folder) => {
+      await writeFiles(folder, { ...GOOD, [INDEX]: index as Record<string, unknown> });
+      await assertRejects(() => openTensors(join(folder, INDEX)), CheckpointError, message);
+    });
+  }
+});
+
+Deno.test("a pointer of Git LFS is told for what it is", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "vae.safetensors");
+    await Deno.writeTextFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
+    await assertRejects(() => openTensors(path), CheckpointError, "is a Git LFS pointer");
+  });
+});
