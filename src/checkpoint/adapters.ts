@@ -2,8 +2,9 @@ import { injectLora, type Lora } from "../nn/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
 import type { TensorFile } from "./source.ts";
 
-/** The adapter's first tensor, behind its convolution's name. */
+/** An adapter's tensors, behind its convolution's name. */
 const DOWN = ".lora_layer.down.weight";
+const UP = ".lora_layer.up.weight";
 
 /** The convolutions that the published tokenizers adapt, by parts of their names. */
 const USUAL_TARGETS: readonly (readonly string[])[] = [
@@ -21,7 +22,9 @@ export async function loadAdapters(
   vae: AutoencoderKL,
   weights: TensorFile,
 ): Promise<Lora | undefined> {
-  const adapted = vae.convs.filter(({ name }) => weights.has(name + DOWN));
+  const adapted = vae.convs.filter(({ name }) =>
+    weights.has(name + DOWN) || weights.has(name + UP)
+  );
   if (adapted.length === 0) return undefined;
   const [rank] = weights.info(adapted[0].name + DOWN).shape;
   const names = adapted.map(({ name }) => name);
