@@ -3,6 +3,7 @@ import {
   loadTokenizer,
   saveTokenizer,
   type TokenizerFiles,
+  type TokenizerOptions,
 } from "./checkpoint/mod.ts";
 import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
 import { Gpu } from "./gpu/mod.ts";
@@ -11,8 +12,8 @@ import { fromArray, type Tensor } from "./tensor/mod.ts";
 import { requireModel, type Tokens } from "./tokens/mod.ts";
 import type { AutoencoderKL } from "./vae/mod.ts";
 
-/** How a tokenizer is loaded. */
-export interface LoadTokenizerOptions {
+/** How a tokenizer is loaded. What its files say needs no option. */
+export interface LoadTokenizerOptions extends TokenizerOptions {
   /** The device to use; without it the tokenizer makes one and disposes it with itself. */
   gpu?: Gpu;
 }
@@ -67,8 +68,10 @@ export class Tokenizer implements Disposable {
   }
 
   /**
-   * Loads a tokenizer: from a folder with config.json and model.safetensors, as `coda adapt` writes
-   * it, from files already open, or, without an argument, the one that ships with the package.
+   * Loads a tokenizer: from a folder that `coda adapt` wrote, an official CODA folder (`vae_ema.pth`
+   * and `quantizer_ema.pth`) or a weight file that holds both models; from files already open; or,
+   * without an argument, the one that ships with the package. What a path names its files say, not an
+   * option.
    *
    * @throws {CheckpointError} where config.json is no tokenizer's, or a tensor is missing or has
    * another shape; it names file and field or tensor.
@@ -80,7 +83,7 @@ export class Tokenizer implements Disposable {
   ): Promise<Tokenizer> {
     const gpu = options.gpu ?? await Gpu.create();
     try {
-      const { vae, quantizer, modelId } = await loadTokenizer(gpu, source);
+      const { vae, quantizer, modelId } = await loadTokenizer(gpu, source, options);
       return new Tokenizer(gpu, !options.gpu, vae, quantizer, modelId);
     } catch (error) {
       if (!options.gpu) gpu[Symbol.dispose]();
