@@ -123,8 +123,9 @@ Adapter: ${gpu.adapter.description}. One image; d = 32, c = 16. ${
 }
 MB are the peak of a forward and backward pass over what was live before it, the parameters. – : more logits
 than ${LARGEST}, or not measured. Logits alone are 4 bytes a code and token. The streamed path grows by about
-420 bytes a code, whatever the tokens: 384 are the codebook as keys and values and the gradients of both, once
-for all scales, and the rest is one number for each scale.
+360 bytes a code, whatever the tokens: 320 are the codebook as keys and values and the gradient of the keys, once
+for all scales, and the rest is one number for each scale. Its passes over the codebook run once for the tokens
+of all scales, but for the searches and the gradients of queries, each of which waits for another scale's.
 
 | V | tokens | MB composed | MB streamed | encode composed, s | encode streamed, s | forward + backward composed, s | streamed, s |
 |---|---|---|---|---|---|---|---|`);

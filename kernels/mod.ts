@@ -3208,7 +3208,9 @@ struct Params {
   chunk: u32, // streamed rows of one invocation
   chunks: u32,
   sharpness: f32, // 1/τ
-  adds: u32, // 1: rows are added to what rows_out holds
+  scales: u32, // how many the tokens are of
+  first: u32, // where only one scale's tokens are held: the first of them in \`held\`
+  first_weight: u32, // and the first of that scale's weights
 }
 
 override GROUP: u32 = 8u;
@@ -3216,8 +3218,6 @@ override BLOCKS: u32 = 1u; // 1 or 2; also 4 or 6 in the search
 override QUADS: u32 = 8u; // channels of queries and keys, in vec4; at most 8
 override VALUE_QUADS: u32 = 4u; // channels of values, in vec4; at most 4
 override MARGIN: bool = true; // the second largest logit is wanted
-override SOFT: bool = true; // the gradient of the softmax path is wanted
-override COLD: bool = true; // that of the entropy loss is wanted
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> held: array<vec4f>; // [held, QUADS]
@@ -3226,12 +3226,13 @@ override COLD: bool = true; // that of the entropy loss is wanted
 @group(0) @binding(4) var<storage, read> streamed_values: array<vec4f>;
 @group(0) @binding(5) var<storage, read> tokens: array<vec4f>; // numbers of each token
 @group(0) @binding(6) var<storage, read> largest: array<f32>; // m of each token
-@group(0) @binding(7) var<storage, read> weights: array<f32>; // a number of each code
+@group(0) @binding(7) var<storage, read> weights: array<f32>; // [scales, codes]
 @group(0) @binding(8) var<storage, read_write> found: array<f32>; // [chunks, held]
 @group(0) @binding(9) var<storage, read_write> seconds: array<f32>;
 @group(0) @binding(10) var<storage, read_write> indices: array<u32>;
 @group(0) @binding(11) var<storage, read_write> sums: array<vec4f>;
 @group(0) @binding(12) var<storage, read_write> rows_out: array<vec4f>;
+@group(0) @binding(13) var<storage, read> starts: array<u32>; // each scale's first token, and the count
 
 const LOWEST = -3.4028234e38;
 
@@ -3274,7 +3275,7 @@ fn held_quad(at: vec4u, quad: u32) -> mat4x4f {
 // Rows enter and leave through m0, one quad after another: a loop of few loads compiles much faster on
 // a CPU adapter than as many loads one by one.
 fn load_rows(first: u32) -> Rows {
-  let at = four_places(first, QUADS);
+  let at = four_places(first, QUADS) + params.first * QUADS;
   var r = Rows();
   for (var quad = QUADS; quad > 0u; quad--) {
     r = Rows(held_quad(at, quad - 1u), r.m0, r.m1, r.m2, r.m3, r.m4, r.m5, r.m6);
@@ -3381,18 +3382,14 @@ fn add_value(r: Values, f: vec4f, x: Value) -> Values {
   return s;
 }
 
-fn put(at: u32, x: vec4f) {
-  if (params.adds == 1u) { rows_out[at] += x; } else { rows_out[at] = x; }
-}
-
 // Stores one vec4 of channels of four rows, those that exist.
 fn store_quad(p: Part, first: u32, width: u32, quad: u32, m: mat4x4f) {
   let rows = transpose(m);
   let at = (p.chunk * params.held + first) * width + quad;
-  if (first < params.held) { put(at, rows[0]); }
-  if (first + 1u < params.held) { put(at + width, rows[1]); }
-  if (first + 2u < params.held) { put(at + 2u * width, rows[2]); }
-  if (first + 3u < params.held) { put(at + 3u * width, rows[3]); }
+  if (first < params.held) { rows_out[at] = rows[0]; }
+  if (first + 1u < params.held) { rows_out[at + width] = rows[1]; }
+  if (first + 2u < params.held) { rows_out[at + 2u * width] = rows[2]; }
+  if (first + 3u < params.held) { rows_out[at + 3u * width] = rows[3]; }
 }
 
 fn store_rows(p: Part, first: u32, rows: Rows) {
@@ -3411,8 +3408,8 @@ fn store_values(p: Part, first: u32, values: Values) {
   }
 }
 
-fn store_found(p: Part, first: u32, v: vec4f) {
-  let at = p.chunk * params.held + first;
+fn store_found(part: u32, first: u32, v: vec4f) {
+  let at = part * params.held + first;
   if (first < params.held) { found[at] = v.x; }
   if (first + 1u < params.held) { found[at + 1u] = v.y; }
   if (first + 2u < params.held) { found[at + 2u] = v.z; }
@@ -3440,7 +3437,7 @@ fn improved(b: Best, l: vec4f, code: u32) -> Best {
 }
 
 fn store_best(p: Part, first: u32, b: Best) {
-  store_found(p, first, b.value);
+  store_found(p.chunk, first, b.value);
   let at = p.chunk * params.held + first;
   if (first < params.held) { seconds[at] = b.second.x; indices[at] = b.index.x; }
   if (first + 1u < params.held) { seconds[at + 1u] = b.second.y; indices[at + 1u] = b.index.y; }
@@ -3545,7 +3542,8 @@ fn token_sums(
   if (BLOCKS > 1u) { store_sums(p, row + 4u, s1); }
 }
 
-// ---- Σ over tokens of P = c / Σ c. Codes are held; tokens: (m, _, 1 / Σ c, _).
+// ---- Σ over each scale's tokens of P = c / Σ c, [chunks, scales, held]. Codes are held; tokens:
+// (m, _, 1 / Σ c, _). A chunk runs over whatever scales its tokens are of.
 
 fn cold_share(l: vec4f, token: vec4f) -> vec4f {
   return exp((l - token.x) * params.sharpness) * token.z;
@@ -3565,19 +3563,37 @@ fn code_sums(
   let r0 = load_rows(row);
   var r1 = Rows();
   if (BLOCKS > 1u) { r1 = load_rows(row + 4u); }
-  var s0 = vec4f();
-  var s1 = vec4f();
-  for (var at = p.begin; at < p.end; at++) {
-    let query = load_vector(at);
-    let token = tokens[at];
-    s0 += cold_share(logits(r0, query), token);
-    if (BLOCKS > 1u) { s1 += cold_share(logits(r1, query), token); }
+  var at = p.begin;
+  for (var scale = 0u; scale < params.scales; scale++) {
+    let end = min(starts[scale + 1u], p.end);
+    var s0 = vec4f();
+    var s1 = vec4f();
+    for (; at < end; at++) {
+      let query = load_vector(at);
+      let token = tokens[at];
+      s0 += cold_share(logits(r0, query), token);
+      if (BLOCKS > 1u) { s1 += cold_share(logits(r1, query), token); }
+    }
+    let part = p.chunk * params.scales + scale;
+    store_found(part, row, s0);
+    if (BLOCKS > 1u) { store_found(part, row + 4u, s1); }
   }
-  store_found(p, row, s0);
-  if (BLOCKS > 1u) { store_found(p, row + 4u, s1); }
 }
 
-// ---- Σ over codes of c·w. Tokens are held.
+// ---- Σ over codes of c·w, where w is of the token's scale. Tokens of all scales are held.
+
+fn four_offsets(first: u32) -> vec4u {
+  let at = four_places(first, 1u);
+  var offsets = vec4u();
+  for (var scale = 1u; scale < params.scales; scale++) {
+    offsets += select(vec4u(), vec4u(params.streamed), at >= vec4u(starts[scale]));
+  }
+  return offsets;
+}
+
+fn four_weights(at: vec4u) -> vec4f {
+  return vec4f(weights[at.x], weights[at.y], weights[at.z], weights[at.w]);
+}
 
 @compute @workgroup_size(GROUP)
 fn weight_sums(
@@ -3592,22 +3608,26 @@ fn weight_sums(
   let row = p.row;
   let r0 = load_rows(row);
   let m0 = four_largest(row);
+  let o0 = four_offsets(row);
   var r1 = Rows();
   var m1 = vec4f();
+  var o1 = vec4u();
   if (BLOCKS > 1u) {
     r1 = load_rows(row + 4u);
     m1 = four_largest(row + 4u);
+    o1 = four_offsets(row + 4u);
   }
   var s0 = vec4f();
   var s1 = vec4f();
   for (var code = p.begin; code < p.end; code++) {
     let key = load_vector(code);
-    let w = vec4f(weights[code]);
-    s0 = fma(exp((logits(r0, key) - m0) * params.sharpness), w, s0);
-    if (BLOCKS > 1u) { s1 = fma(exp((logits(r1, key) - m1) * params.sharpness), w, s1); }
+    s0 = fma(exp((logits(r0, key) - m0) * params.sharpness), four_weights(o0 + code), s0);
+    if (BLOCKS > 1u) {
+      s1 = fma(exp((logits(r1, key) - m1) * params.sharpness), four_weights(o1 + code), s1);
+    }
   }
-  store_found(p, row, s0);
-  if (BLOCKS > 1u) { store_found(p, row + 4u, s1); }
+  store_found(p.chunk, row, s0);
+  if (BLOCKS > 1u) { store_found(p.chunk, row + 4u, s1); }
 }
 
 // ---- Gradients. The cotangent of a logit is
@@ -3618,15 +3638,9 @@ fn weight_sums(
 struct Numbers { m: vec4f, delta: vec4f, scale: vec4f, shift: vec4f }
 
 fn cotangents(l: vec4f, gv: vec4f, w: vec4f, n: Numbers) -> vec4f {
-  var d = vec4f();
-  if (SOFT) {
-    d = exp(l - n.m) * (gv - n.delta);
-  }
-  if (COLD) {
-    let x = (l - n.m) * params.sharpness;
-    d = fma(exp(x) * n.scale, w - x + n.shift, d);
-  }
-  return d;
+  let soft = exp(l - n.m) * (gv - n.delta);
+  let x = (l - n.m) * params.sharpness;
+  return fma(exp(x) * n.scale, w - x + n.shift, soft);
 }
 
 fn held_numbers(first: u32) -> Numbers {
@@ -3635,7 +3649,7 @@ fn held_numbers(first: u32) -> Numbers {
   return Numbers(t[0], t[1], t[2], t[3]);
 }
 
-// With respect to queries. Tokens are held: their values are g.
+// With respect to queries. Tokens of one scale are held: their values are g.
 @compute @workgroup_size(GROUP)
 fn query_grad(
   @builtin(workgroup_id) group: vec3u,
@@ -3663,7 +3677,7 @@ fn query_grad(
   for (var code = p.begin; code < p.end; code++) {
     let key = load_vector(code);
     let value = load_value(code);
-    let w = vec4f(weights[code]);
+    let w = vec4f(weights[params.first_weight + code]);
     d0 = add_vector(d0, cotangents(logits(r0, key), value_dots(g0, value), w, n0), key);
     if (BLOCKS > 1u) {
       d1 = add_vector(d1, cotangents(logits(r1, key), value_dots(g1, value), w, n1), key);
@@ -3673,12 +3687,7 @@ fn query_grad(
   if (BLOCKS > 1u) { store_rows(p, row + 4u, d1); }
 }
 
-fn held_weights(first: u32) -> vec4f {
-  let at = four_places(first, 1u);
-  return vec4f(weights[at.x], weights[at.y], weights[at.z], weights[at.w]);
-}
-
-// With respect to keys. Codes are held; the values of the streamed tokens are g.
+// With respect to keys. Codes are held; the values of the streamed tokens, of all scales, are g.
 @compute @workgroup_size(GROUP)
 fn key_grad(
   @builtin(workgroup_id) group: vec3u,
@@ -3692,25 +3701,29 @@ fn key_grad(
   let row = p.row;
   let r0 = load_rows(row);
   let v0 = load_held_values(row);
-  let w0 = held_weights(row);
   var r1 = Rows();
   var v1 = Values();
-  var w1 = vec4f();
   if (BLOCKS > 1u) {
     r1 = load_rows(row + 4u);
     v1 = load_held_values(row + 4u);
-    w1 = held_weights(row + 4u);
   }
   var d0 = Rows();
   var d1 = Rows();
-  for (var at = p.begin; at < p.end; at++) {
-    let query = load_vector(at);
-    let g = load_value(at);
-    let t = tokens[at];
-    let n = Numbers(vec4f(t.x), vec4f(t.y), vec4f(t.z), vec4f(t.w));
-    d0 = add_vector(d0, cotangents(logits(r0, query), value_dots(v0, g), w0, n), query);
-    if (BLOCKS > 1u) {
-      d1 = add_vector(d1, cotangents(logits(r1, query), value_dots(v1, g), w1, n), query);
+  var at = p.begin;
+  for (var scale = 0u; scale < params.scales; scale++) {
+    let end = min(starts[scale + 1u], p.end);
+    let w0 = four_weights(four_places(row, 1u) + scale * params.held);
+    var w1 = vec4f();
+    if (BLOCKS > 1u) { w1 = four_weights(four_places(row + 4u, 1u) + scale * params.held); }
+    for (; at < end; at++) {
+      let query = load_vector(at);
+      let g = load_value(at);
+      let t = tokens[at];
+      let n = Numbers(vec4f(t.x), vec4f(t.y), vec4f(t.z), vec4f(t.w));
+      d0 = add_vector(d0, cotangents(logits(r0, query), value_dots(v0, g), w0, n), query);
+      if (BLOCKS > 1u) {
+        d1 = add_vector(d1, cotangents(logits(r1, query), value_dots(v1, g), w1, n), query);
+      }
     }
   }
   store_rows(p, row, d0);
@@ -3723,13 +3736,11 @@ struct Params {
   count: u32, // tokens or codes
   chunks: u32,
   channels: u32, // of values, in vec4
-  tokens: u32,
+  scales: u32,
+  first: u32, // the first of the scale's tokens among those of all scales
   sharpness: f32, // 1/τ
   epsilon: f32,
 }
-
-override SOFT: bool = true;
-override COLD: bool = true;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> chunk_values: array<f32>; // [chunks, tokens]
@@ -3742,15 +3753,15 @@ override COLD: bool = true;
 @group(0) @binding(8) var<storage, read> sums: array<vec4f>;
 @group(0) @binding(9) var<storage, read_write> statistics: array<vec4f>;
 @group(0) @binding(10) var<storage, read_write> entropies: array<f32>;
-@group(0) @binding(11) var<storage, read> shares: array<f32>;
-@group(0) @binding(12) var<storage, read_write> weights: array<f32>;
-@group(0) @binding(13) var<storage, read> known: array<vec4f>; // statistics
-@group(0) @binding(14) var<storage, read> weight_sums: array<f32>;
-@group(0) @binding(15) var<storage, read> soft: array<vec4f>;
-@group(0) @binding(16) var<storage, read> cotangents: array<vec4f>;
-@group(0) @binding(17) var<storage, read> upstream: array<f32>;
-@group(0) @binding(18) var<storage, read_write> scaled: array<vec4f>;
-@group(0) @binding(19) var<storage, read_write> numbers: array<vec4f>;
+@group(0) @binding(11) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(12) var<storage, read> known: array<vec4f>; // statistics
+@group(0) @binding(13) var<storage, read> weight_sums: array<f32>;
+@group(0) @binding(14) var<storage, read> soft: array<vec4f>;
+@group(0) @binding(15) var<storage, read> cotangents: array<vec4f>;
+@group(0) @binding(16) var<storage, read> upstream: array<f32>;
+@group(0) @binding(17) var<storage, read_write> scaled: array<vec4f>;
+@group(0) @binding(18) var<storage, read_write> numbers: array<vec4f>;
+@group(0) @binding(19) var<storage, read> starts: array<u32>; // each scale's first token, and the count
 
 fn invocation(group: vec3u, groups: vec3u, lane: u32) -> u32 {
   return (group.y * groups.x + group.x) * 64u + lane;
@@ -3784,7 +3795,12 @@ fn best(
   indices[i] = index;
 }
 
-// sums: (Σ e, Σ c, Σ c·x, _). statistics: (m, 1 / Σ e, 1 / Σ c, the mean of x under P).
+fn tokens_of(scale: u32) -> f32 {
+  return f32(starts[scale + 1u] - starts[scale]);
+}
+
+// sums: (Σ e, Σ c, Σ c·x, _), of the tokens of all scales. statistics: (m, 1 / Σ e, 1 / Σ c, the mean of x
+// under P). entropies: each token's over how many its scale has.
 @compute @workgroup_size(64)
 fn token_statistics(
   @builtin(workgroup_id) group: vec3u,
@@ -3798,10 +3814,15 @@ fn token_statistics(
   let s = sums[i];
   let mean = s.z / s.y;
   statistics[i] = vec4f(maxima[i], 1.0 / s.x, 1.0 / s.y, mean);
-  entropies[i] = log(s.y) - mean;
+  var scale = 0u;
+  while (starts[scale + 1u] <= i) {
+    scale++;
+  }
+  entropies[i] = (log(s.y) - mean) / tokens_of(scale);
 }
 
-// shares: Σ over tokens of P. The terms of Σ p̄ log(p̄ + ε), and their derivatives.
+// weights: Σ over each scale's tokens of P, [scales, codes], replaced by the derivatives of the scales'
+// Σ p̄ log(p̄ + ε). entropies: the sum of a code's terms in them.
 @compute @workgroup_size(64)
 fn code_weights(
   @builtin(workgroup_id) group: vec3u,
@@ -3812,13 +3833,18 @@ fn code_weights(
   if (i >= params.count) {
     return;
   }
-  let share = shares[i] / f32(params.tokens);
-  let logarithm = log(share + params.epsilon);
-  entropies[i] = share * logarithm;
-  weights[i] = logarithm + share / (share + params.epsilon);
+  var terms = 0.0;
+  for (var scale = 0u; scale < params.scales; scale++) {
+    let at = scale * params.count + i;
+    let share = weights[at] / tokens_of(scale);
+    let logarithm = log(share + params.epsilon);
+    terms += share * logarithm;
+    weights[at] = logarithm + share / (share + params.epsilon);
+  }
+  entropies[i] = terms;
 }
 
-// The numbers of a token that its logits' cotangents are made of, and its scaled cotangent.
+// The numbers of a scale's token that its logits' cotangents are made of, and its scaled cotangent.
 @compute @workgroup_size(64)
 fn token_numbers(
   @builtin(workgroup_id) group: vec3u,
@@ -3829,23 +3855,16 @@ fn token_numbers(
   if (i >= params.count) {
     return;
   }
-  let s = known[i];
-  var n = vec4f(s.x, 0.0, 0.0, 0.0);
-  if (SOFT) {
-    var delta = vec4f();
-    for (var c = 0u; c < params.channels; c++) {
-      let at = i * params.channels + c;
-      let g = cotangents[at] * s.y;
-      scaled[at] = g;
-      delta = fma(g * s.y, soft[at], delta);
-    }
-    n.y = (delta.x + delta.y) + (delta.z + delta.w);
+  let s = known[params.first + i];
+  var delta = vec4f();
+  for (var c = 0u; c < params.channels; c++) {
+    let g = cotangents[i * params.channels + c] * s.y;
+    scaled[i * params.channels + c] = g;
+    delta = fma(g * s.y, soft[(params.first + i) * params.channels + c], delta);
   }
-  if (COLD) {
-    n.z = upstream[0] * params.sharpness * s.z / f32(params.tokens);
-    n.w = s.w - weight_sums[i] * s.z;
-  }
-  numbers[i] = n;
+  let scale = upstream[0] * params.sharpness * s.z / f32(params.count);
+  let shift = s.w - weight_sums[params.first + i] * s.z;
+  numbers[i] = vec4f(s.x, (delta.x + delta.y) + (delta.z + delta.w), scale, shift);
 }
 `,
   sum_rows: `// Sums the rows of a matrix, \`chunk\` at a time, in rising order: [rows, columns] to

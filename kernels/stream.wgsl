@@ -15,7 +15,9 @@ struct Params {
   chunk: u32, // streamed rows of one invocation
   chunks: u32,
   sharpness: f32, // 1/τ
-  adds: u32, // 1: rows are added to what rows_out holds
+  scales: u32, // how many the tokens are of
+  first: u32, // where only one scale's tokens are held: the first of them in `held`
+  first_weight: u32, // and the first of that scale's weights
 }
 
 override GROUP: u32 = 8u;
@@ -23,8 +25,6 @@ override BLOCKS: u32 = 1u; // 1 or 2; also 4 or 6 in the search
 override QUADS: u32 = 8u; // channels of queries and keys, in vec4; at most 8
 override VALUE_QUADS: u32 = 4u; // channels of values, in vec4; at most 4
 override MARGIN: bool = true; // the second largest logit is wanted
-override SOFT: bool = true; // the gradient of the softmax path is wanted
-override COLD: bool = true; // that of the entropy loss is wanted
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> held: array<vec4f>; // [held, QUADS]
@@ -33,12 +33,13 @@ override COLD: bool = true; // that of the entropy loss is wanted
 @group(0) @binding(4) var<storage, read> streamed_values: array<vec4f>;
 @group(0) @binding(5) var<storage, read> tokens: array<vec4f>; // numbers of each token
 @group(0) @binding(6) var<storage, read> largest: array<f32>; // m of each token
-@group(0) @binding(7) var<storage, read> weights: array<f32>; // a number of each code
+@group(0) @binding(7) var<storage, read> weights: array<f32>; // [scales, codes]
 @group(0) @binding(8) var<storage, read_write> found: array<f32>; // [chunks, held]
 @group(0) @binding(9) var<storage, read_write> seconds: array<f32>;
 @group(0) @binding(10) var<storage, read_write> indices: array<u32>;
 @group(0) @binding(11) var<storage, read_write> sums: array<vec4f>;
 @group(0) @binding(12) var<storage, read_write> rows_out: array<vec4f>;
+@group(0) @binding(13) var<storage, read> starts: array<u32>; // each scale's first token, and the count
 
 const LOWEST = -3.4028234e38;
 
@@ -81,7 +82,7 @@ fn held_quad(at: vec4u, quad: u32) -> mat4x4f {
 // Rows enter and leave through m0, one quad after another: a loop of few loads compiles much faster on
 // a CPU adapter than as many loads one by one.
 fn load_rows(first: u32) -> Rows {
-  let at = four_places(first, QUADS);
+  let at = four_places(first, QUADS) + params.first * QUADS;
   var r = Rows();
   for (var quad = QUADS; quad > 0u; quad--) {
     r = Rows(held_quad(at, quad - 1u), r.m0, r.m1, r.m2, r.m3, r.m4, r.m5, r.m6);
@@ -188,18 +189,14 @@ fn add_value(r: Values, f: vec4f, x: Value) -> Values {
   return s;
 }
 
-fn put(at: u32, x: vec4f) {
-  if (params.adds == 1u) { rows_out[at] += x; } else { rows_out[at] = x; }
-}
-
 // Stores one vec4 of channels of four rows, those that exist.
 fn store_quad(p: Part, first: u32, width: u32, quad: u32, m: mat4x4f) {
   let rows = transpose(m);
   let at = (p.chunk * params.held + first) * width + quad;
-  if (first < params.held) { put(at, rows[0]); }
-  if (first + 1u < params.held) { put(at + width, rows[1]); }
-  if (first + 2u < params.held) { put(at + 2u * width, rows[2]); }
-  if (first + 3u < params.held) { put(at + 3u * width, rows[3]); }
+  if (first < params.held) { rows_out[at] = rows[0]; }
+  if (first + 1u < params.held) { rows_out[at + width] = rows[1]; }
+  if (first + 2u < params.held) { rows_out[at + 2u * width] = rows[2]; }
+  if (first + 3u < params.held) { rows_out[at + 3u * width] = rows[3]; }
 }
 
 fn store_rows(p: Part, first: u32, rows: Rows) {
@@ -218,8 +215,8 @@ fn store_values(p: Part, first: u32, values: Values) {
   }
 }
 
-fn store_found(p: Part, first: u32, v: vec4f) {
-  let at = p.chunk * params.held + first;
+fn store_found(part: u32, first: u32, v: vec4f) {
+  let at = part * params.held + first;
   if (first < params.held) { found[at] = v.x; }
   if (first + 1u < params.held) { found[at + 1u] = v.y; }
   if (first + 2u < params.held) { found[at + 2u] = v.z; }
@@ -247,7 +244,7 @@ fn improved(b: Best, l: vec4f, code: u32) -> Best {
 }
 
 fn store_best(p: Part, first: u32, b: Best) {
-  store_found(p, first, b.value);
+  store_found(p.chunk, first, b.value);
   let at = p.chunk * params.held + first;
   if (first < params.held) { seconds[at] = b.second.x; indices[at] = b.index.x; }
   if (first + 1u < params.held) { seconds[at + 1u] = b.second.y; indices[at + 1u] = b.index.y; }
@@ -352,7 +349,8 @@ fn token_sums(
   if (BLOCKS > 1u) { store_sums(p, row + 4u, s1); }
 }
 
-// ---- Σ over tokens of P = c / Σ c. Codes are held; tokens: (m, _, 1 / Σ c, _).
+// ---- Σ over each scale's tokens of P = c / Σ c, [chunks, scales, held]. Codes are held; tokens:
+// (m, _, 1 / Σ c, _). A chunk runs over whatever scales its tokens are of.
 
 fn cold_share(l: vec4f, token: vec4f) -> vec4f {
   return exp((l - token.x) * params.sharpness) * token.z;
@@ -372,19 +370,37 @@ fn code_sums(
   let r0 = load_rows(row);
   var r1 = Rows();
   if (BLOCKS > 1u) { r1 = load_rows(row + 4u); }
-  var s0 = vec4f();
-  var s1 = vec4f();
-  for (var at = p.begin; at < p.end; at++) {
-    let query = load_vector(at);
-    let token = tokens[at];
-    s0 += cold_share(logits(r0, query), token);
-    if (BLOCKS > 1u) { s1 += cold_share(logits(r1, query), token); }
+  var at = p.begin;
+  for (var scale = 0u; scale < params.scales; scale++) {
+    let end = min(starts[scale + 1u], p.end);
+    var s0 = vec4f();
+    var s1 = vec4f();
+    for (; at < end; at++) {
+      let query = load_vector(at);
+      let token = tokens[at];
+      s0 += cold_share(logits(r0, query), token);
+      if (BLOCKS > 1u) { s1 += cold_share(logits(r1, query), token); }
+    }
+    let part = p.chunk * params.scales + scale;
+    store_found(part, row, s0);
+    if (BLOCKS > 1u) { store_found(part, row + 4u, s1); }
   }
-  store_found(p, row, s0);
-  if (BLOCKS > 1u) { store_found(p, row + 4u, s1); }
 }
 
-// ---- Σ over codes of c·w. Tokens are held.
+// ---- Σ over codes of c·w, where w is of the token's scale. Tokens of all scales are held.
+
+fn four_offsets(first: u32) -> vec4u {
+  let at = four_places(first, 1u);
+  var offsets = vec4u();
+  for (var scale = 1u; scale < params.scales; scale++) {
+    offsets += select(vec4u(), vec4u(params.streamed), at >= vec4u(starts[scale]));
+  }
+  return offsets;
+}
+
+fn four_weights(at: vec4u) -> vec4f {
+  return vec4f(weights[at.x], weights[at.y], weights[at.z], weights[at.w]);
+}
 
 @compute @workgroup_size(GROUP)
 fn weight_sums(
@@ -399,22 +415,26 @@ fn weight_sums(
   let row = p.row;
   let r0 = load_rows(row);
   let m0 = four_largest(row);
+  let o0 = four_offsets(row);
   var r1 = Rows();
   var m1 = vec4f();
+  var o1 = vec4u();
   if (BLOCKS > 1u) {
     r1 = load_rows(row + 4u);
     m1 = four_largest(row + 4u);
+    o1 = four_offsets(row + 4u);
   }
   var s0 = vec4f();
   var s1 = vec4f();
   for (var code = p.begin; code < p.end; code++) {
     let key = load_vector(code);
-    let w = vec4f(weights[code]);
-    s0 = fma(exp((logits(r0, key) - m0) * params.sharpness), w, s0);
-    if (BLOCKS > 1u) { s1 = fma(exp((logits(r1, key) - m1) * params.sharpness), w, s1); }
+    s0 = fma(exp((logits(r0, key) - m0) * params.sharpness), four_weights(o0 + code), s0);
+    if (BLOCKS > 1u) {
+      s1 = fma(exp((logits(r1, key) - m1) * params.sharpness), four_weights(o1 + code), s1);
+    }
   }
-  store_found(p, row, s0);
-  if (BLOCKS > 1u) { store_found(p, row + 4u, s1); }
+  store_found(p.chunk, row, s0);
+  if (BLOCKS > 1u) { store_found(p.chunk, row + 4u, s1); }
 }
 
 // ---- Gradients. The cotangent of a logit is
@@ -425,15 +445,9 @@ fn weight_sums(
 struct Numbers { m: vec4f, delta: vec4f, scale: vec4f, shift: vec4f }
 
 fn cotangents(l: vec4f, gv: vec4f, w: vec4f, n: Numbers) -> vec4f {
-  var d = vec4f();
-  if (SOFT) {
-    d = exp(l - n.m) * (gv - n.delta);
-  }
-  if (COLD) {
-    let x = (l - n.m) * params.sharpness;
-    d = fma(exp(x) * n.scale, w - x + n.shift, d);
-  }
-  return d;
+  let soft = exp(l - n.m) * (gv - n.delta);
+  let x = (l - n.m) * params.sharpness;
+  return fma(exp(x) * n.scale, w - x + n.shift, soft);
 }
 
 fn held_numbers(first: u32) -> Numbers {
@@ -442,7 +456,7 @@ fn held_numbers(first: u32) -> Numbers {
   return Numbers(t[0], t[1], t[2], t[3]);
 }
 
-// With respect to queries. Tokens are held: their values are g.
+// With respect to queries. Tokens of one scale are held: their values are g.
 @compute @workgroup_size(GROUP)
 fn query_grad(
   @builtin(workgroup_id) group: vec3u,
@@ -470,7 +484,7 @@ fn query_grad(
   for (var code = p.begin; code < p.end; code++) {
     let key = load_vector(code);
     let value = load_value(code);
-    let w = vec4f(weights[code]);
+    let w = vec4f(weights[params.first_weight + code]);
     d0 = add_vector(d0, cotangents(logits(r0, key), value_dots(g0, value), w, n0), key);
     if (BLOCKS > 1u) {
       d1 = add_vector(d1, cotangents(logits(r1, key), value_dots(g1, value), w, n1), key);
@@ -480,12 +494,7 @@ fn query_grad(
   if (BLOCKS > 1u) { store_rows(p, row + 4u, d1); }
 }
 
-fn held_weights(first: u32) -> vec4f {
-  let at = four_places(first, 1u);
-  return vec4f(weights[at.x], weights[at.y], weights[at.z], weights[at.w]);
-}
-
-// With respect to keys. Codes are held; the values of the streamed tokens are g.
+// With respect to keys. Codes are held; the values of the streamed tokens, of all scales, are g.
 @compute @workgroup_size(GROUP)
 fn key_grad(
   @builtin(workgroup_id) group: vec3u,
@@ -499,25 +508,29 @@ fn key_grad(
   let row = p.row;
   let r0 = load_rows(row);
   let v0 = load_held_values(row);
-  let w0 = held_weights(row);
   var r1 = Rows();
   var v1 = Values();
-  var w1 = vec4f();
   if (BLOCKS > 1u) {
     r1 = load_rows(row + 4u);
     v1 = load_held_values(row + 4u);
-    w1 = held_weights(row + 4u);
   }
   var d0 = Rows();
   var d1 = Rows();
-  for (var at = p.begin; at < p.end; at++) {
-    let query = load_vector(at);
-    let g = load_value(at);
-    let t = tokens[at];
-    let n = Numbers(vec4f(t.x), vec4f(t.y), vec4f(t.z), vec4f(t.w));
-    d0 = add_vector(d0, cotangents(logits(r0, query), value_dots(v0, g), w0, n), query);
-    if (BLOCKS > 1u) {
-      d1 = add_vector(d1, cotangents(logits(r1, query), value_dots(v1, g), w1, n), query);
+  var at = p.begin;
+  for (var scale = 0u; scale < params.scales; scale++) {
+    let end = min(starts[scale + 1u], p.end);
+    let w0 = four_weights(four_places(row, 1u) + scale * params.held);
+    var w1 = vec4f();
+    if (BLOCKS > 1u) { w1 = four_weights(four_places(row + 4u, 1u) + scale * params.held); }
+    for (; at < end; at++) {
+      let query = load_vector(at);
+      let g = load_value(at);
+      let t = tokens[at];
+      let n = Numbers(vec4f(t.x), vec4f(t.y), vec4f(t.z), vec4f(t.w));
+      d0 = add_vector(d0, cotangents(logits(r0, query), value_dots(v0, g), w0, n), query);
+      if (BLOCKS > 1u) {
+        d1 = add_vector(d1, cotangents(logits(r1, query), value_dots(v1, g), w1, n), query);
+      }
     }
   }
   store_rows(p, row, d0);

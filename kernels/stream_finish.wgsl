@@ -4,13 +4,11 @@ struct Params {
   count: u32, // tokens or codes
   chunks: u32,
   channels: u32, // of values, in vec4
-  tokens: u32,
+  scales: u32,
+  first: u32, // the first of the scale's tokens among those of all scales
   sharpness: f32, // 1/τ
   epsilon: f32,
 }
-
-override SOFT: bool = true;
-override COLD: bool = true;
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> chunk_values: array<f32>; // [chunks, tokens]
@@ -23,15 +21,15 @@ override COLD: bool = true;
 @group(0) @binding(8) var<storage, read> sums: array<vec4f>;
 @group(0) @binding(9) var<storage, read_write> statistics: array<vec4f>;
 @group(0) @binding(10) var<storage, read_write> entropies: array<f32>;
-@group(0) @binding(11) var<storage, read> shares: array<f32>;
-@group(0) @binding(12) var<storage, read_write> weights: array<f32>;
-@group(0) @binding(13) var<storage, read> known: array<vec4f>; // statistics
-@group(0) @binding(14) var<storage, read> weight_sums: array<f32>;
-@group(0) @binding(15) var<storage, read> soft: array<vec4f>;
-@group(0) @binding(16) var<storage, read> cotangents: array<vec4f>;
-@group(0) @binding(17) var<storage, read> upstream: array<f32>;
-@group(0) @binding(18) var<storage, read_write> scaled: array<vec4f>;
-@group(0) @binding(19) var<storage, read_write> numbers: array<vec4f>;
+@group(0) @binding(11) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(12) var<storage, read> known: array<vec4f>; // statistics
+@group(0) @binding(13) var<storage, read> weight_sums: array<f32>;
+@group(0) @binding(14) var<storage, read> soft: array<vec4f>;
+@group(0) @binding(15) var<storage, read> cotangents: array<vec4f>;
+@group(0) @binding(16) var<storage, read> upstream: array<f32>;
+@group(0) @binding(17) var<storage, read_write> scaled: array<vec4f>;
+@group(0) @binding(18) var<storage, read_write> numbers: array<vec4f>;
+@group(0) @binding(19) var<storage, read> starts: array<u32>; // each scale's first token, and the count
 
 fn invocation(group: vec3u, groups: vec3u, lane: u32) -> u32 {
   return (group.y * groups.x + group.x) * 64u + lane;
@@ -65,7 +63,12 @@ fn best(
   indices[i] = index;
 }
 
-// sums: (Σ e, Σ c, Σ c·x, _). statistics: (m, 1 / Σ e, 1 / Σ c, the mean of x under P).
+fn tokens_of(scale: u32) -> f32 {
+  return f32(starts[scale + 1u] - starts[scale]);
+}
+
+// sums: (Σ e, Σ c, Σ c·x, _), of the tokens of all scales. statistics: (m, 1 / Σ e, 1 / Σ c, the mean of x
+// under P). entropies: each token's over how many its scale has.
 @compute @workgroup_size(64)
 fn token_statistics(
   @builtin(workgroup_id) group: vec3u,
@@ -79,10 +82,15 @@ fn token_statistics(
   let s = sums[i];
   let mean = s.z / s.y;
   statistics[i] = vec4f(maxima[i], 1.0 / s.x, 1.0 / s.y, mean);
-  entropies[i] = log(s.y) - mean;
+  var scale = 0u;
+  while (starts[scale + 1u] <= i) {
+    scale++;
+  }
+  entropies[i] = (log(s.y) - mean) / tokens_of(scale);
 }
 
-// shares: Σ over tokens of P. The terms of Σ p̄ log(p̄ + ε), and their derivatives.
+// weights: Σ over each scale's tokens of P, [scales, codes], replaced by the derivatives of the scales'
+// Σ p̄ log(p̄ + ε). entropies: the sum of a code's terms in them.
 @compute @workgroup_size(64)
 fn code_weights(
   @builtin(workgroup_id) group: vec3u,
@@ -93,13 +101,18 @@ fn code_weights(
   if (i >= params.count) {
     return;
   }
-  let share = shares[i] / f32(params.tokens);
-  let logarithm = log(share + params.epsilon);
-  entropies[i] = share * logarithm;
-  weights[i] = logarithm + share / (share + params.epsilon);
+  var terms = 0.0;
+  for (var scale = 0u; scale < params.scales; scale++) {
+    let at = scale * params.count + i;
+    let share = weights[at] / tokens_of(scale);
+    let logarithm = log(share + params.epsilon);
+    terms += share * logarithm;
+    weights[at] = logarithm + share / (share + params.epsilon);
+  }
+  entropies[i] = terms;
 }
 
-// The numbers of a token that its logits' cotangents are made of, and its scaled cotangent.
+// The numbers of a scale's token that its logits' cotangents are made of, and its scaled cotangent.
 @compute @workgroup_size(64)
 fn token_numbers(
   @builtin(workgroup_id) group: vec3u,
@@ -110,21 +123,14 @@ fn token_numbers(
   if (i >= params.count) {
     return;
   }
-  let s = known[i];
-  var n = vec4f(s.x, 0.0, 0.0, 0.0);
-  if (SOFT) {
-    var delta = vec4f();
-    for (var c = 0u; c < params.channels; c++) {
-      let at = i * params.channels + c;
-      let g = cotangents[at] * s.y;
-      scaled[at] = g;
-      delta = fma(g * s.y, soft[at], delta);
-    }
-    n.y = (delta.x + delta.y) + (delta.z + delta.w);
+  let s = known[params.first + i];
+  var delta = vec4f();
+  for (var c = 0u; c < params.channels; c++) {
+    let g = cotangents[i * params.channels + c] * s.y;
+    scaled[i * params.channels + c] = g;
+    delta = fma(g * s.y, soft[(params.first + i) * params.channels + c], delta);
   }
-  if (COLD) {
-    n.z = upstream[0] * params.sharpness * s.z / f32(params.tokens);
-    n.w = s.w - weight_sums[i] * s.z;
-  }
-  numbers[i] = n;
+  let scale = upstream[0] * params.sharpness * s.z / f32(params.count);
+  let shift = s.w - weight_sums[params.first + i] * s.z;
+  numbers[i] = vec4f(s.x, (delta.x + delta.y) + (delta.z + delta.w), scale, shift);
 }

@@ -10,8 +10,8 @@ const BUSY = 4096;
 const SHORTEST = 32;
 
 /**
- * The sums over the rows of a [rows, columns] matrix, as a tensor of `shape`. Many rows are summed in
- * parts, and the parts in a second pass: the order depends on the extents alone.
+ * The sums over the rows of a [rows, columns] matrix, as a tensor of `shape`, written to `y` if there is one.
+ * Many rows are summed in parts, and the parts in a second pass: the order depends on the extents alone.
  */
 export function sumRows(
   gpu: Gpu,
@@ -19,13 +19,14 @@ export function sumRows(
   rows: number,
   columns: number,
   shape: Shape,
+  y: Tensor = empty(gpu, shape),
 ): Tensor {
   const wanted = Math.min(Math.ceil(BUSY / columns), Math.ceil(rows / SHORTEST));
   const chunk = Math.ceil(rows / Math.max(wanted, 1));
   const parts = Math.ceil(rows / chunk);
-  if (parts === 1) return sumParts(gpu, x, rows, columns, chunk, shape);
-  const sums = sumParts(gpu, x, rows, columns, chunk, [parts, columns]);
-  return sumParts(gpu, sums.storage, parts, columns, parts, shape);
+  if (parts === 1) return sumParts(gpu, x, rows, columns, chunk, y);
+  const sums = sumParts(gpu, x, rows, columns, chunk, empty(gpu, [parts, columns]));
+  return sumParts(gpu, sums.storage, parts, columns, parts, y);
 }
 
 function sumParts(
@@ -34,9 +35,8 @@ function sumParts(
   rows: number,
   columns: number,
   chunk: number,
-  shape: Shape,
+  y: Tensor,
 ): Tensor {
-  const y = empty(gpu, shape);
   const parts = Math.ceil(rows / chunk);
   const GROUP = groupSize(gpu);
   const width = columns % 4 === 0 ? 4 : 1;

@@ -8,7 +8,7 @@ export interface CodebookViews {
   readonly values: Tensor;
 }
 
-/** The codes of one scale's tokens, with what its losses need. */
+/** The codes of one scale's tokens. */
 export interface Assignment {
   /** The chosen code of each token, u32. */
   readonly index: Tensor;
@@ -16,6 +16,12 @@ export interface Assignment {
   readonly hard: Tensor;
   /** ẑ, the same numbers; its gradient goes to the values, and through the softmax to queries and keys. */
   readonly zHat: Tensor;
-  /** H_sample − H_mean of the scale; a scalar. */
-  readonly entropyLoss: Tensor;
+}
+
+/** Assigns the tokens of a pyramid to codes, one scale after the other. */
+export interface Assigner {
+  /** The next scale's codes, from its tokens' queries [..., d], scaled already. */
+  assign(query: Tensor): Assignment;
+  /** The mean of the scales' H_sample − H_mean, a scalar; to be called after the last scale, once. */
+  entropyLoss(): Tensor;
 }

@@ -7,27 +7,18 @@ import {
   RMSNorm,
   type WeightSource,
 } from "../nn/mod.ts";
-import {
-  add,
-  affine,
-  area,
-  argmax,
-  bicubic,
-  gather,
-  mean,
-  square,
-  stopGradient,
-  sub,
-} from "../ops/mod.ts";
+import { add, affine, area, argmax, bicubic, gather, stopGradient, sub } from "../ops/mod.ts";
 import { ShapeError, shapeText, type Tensor, zeros } from "../tensor/mod.ts";
-import type { CodebookViews } from "./assignment.ts";
-import { assignComposed, logits } from "./composed.ts";
+import type { Assigner } from "./assignment.ts";
+import { ComposedAssigner, logits } from "./composed.ts";
 import { codebookView, type RowMap } from "./codebook_view.ts";
 import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
+import { meanOf } from "./mean_of.ts";
 import { canSearch, pathFor } from "./path.ts";
-import { assignStreamed } from "./streaming/assign.ts";
+import { StreamedAssigner } from "./streaming/assigner.ts";
 import { search, searchWithMargins } from "./streaming/search.ts";
+import { vqLoss } from "./vq_loss.ts";
 
 /** What the quantizer gives while it is trained. */
 export interface Quantized {
@@ -47,14 +38,6 @@ export interface EncodedScale {
   readonly index: Tensor;
   /** By how much each one's logit exceeds the second largest, [B, h, w]. */
   readonly margin: Tensor;
-}
-
-/** One scale's result while training. */
-interface Scale {
-  readonly zHat: Tensor;
-  readonly vqLoss: Tensor;
-  readonly entropyLoss: Tensor;
-  readonly index: Tensor;
 }
 
 /**
@@ -119,23 +102,27 @@ export class CodaQuantizer implements Disposable {
   forward(f: Tensor): Quantized {
     this.#check(f);
     using scope = f.gpu.scope();
-    const views = this.#views();
-    const [, height, width] = f.shape;
-    const scales: Scale[] = [];
+    const [images, height, width] = f.shape;
+    const grids = this.gridsFor(height, width);
+    const assigner = this.#assigner(grids.map((grid) => images * grid.height * grid.width));
+    const indices: Tensor[] = [];
+    const vqLosses: Tensor[] = [];
     let residual = f;
     let fHat: Tensor | undefined;
-    for (const grid of this.gridsFor(height, width)) {
-      const scale = this.#quantize(area(residual, grid), views);
-      const h = bicubic(scale.zHat, { height, width });
+    for (const grid of grids) {
+      const r = area(residual, grid);
+      const { index, hard, zHat } = assigner.assign(this.#query(r));
+      const h = bicubic(zHat, { height, width });
       fHat = fHat ? add(fHat, h) : h;
       residual = sub(residual, h);
-      scales.push(scale);
+      indices.push(index);
+      vqLosses.push(vqLoss(zHat, hard, r, this.config.beta));
     }
     return {
       fHat: scope.keep(fHat!),
-      vqLoss: scope.keep(meanOf(scales.map(({ vqLoss }) => vqLoss))),
-      entropyLoss: scope.keep(meanOf(scales.map(({ entropyLoss }) => entropyLoss))),
-      indices: scales.map(({ index }) => scope.keep(index)),
+      vqLoss: scope.keep(meanOf(vqLosses)),
+      entropyLoss: scope.keep(assigner.entropyLoss()),
+      indices: indices.map((index) => scope.keep(index)),
     };
   }
 
@@ -186,11 +173,14 @@ export class CodaQuantizer implements Disposable {
     this.parameters[Symbol.dispose]();
   }
 
-  #views(): CodebookViews {
+  /** For scales of so many tokens. */
+  #assigner(counts: readonly number[]): Assigner {
     const [keys, values] = [this.#keys, this.#values].map((map) =>
       codebookView(this.#codebook, map)
     );
-    return { keys, values };
+    return pathFor(this.config) === "streamed"
+      ? new StreamedAssigner({ keys, values }, counts)
+      : new ComposedAssigner({ keys, values });
   }
 
   /** The values of chosen codes: the same bits as those rows of all values, for far less work. */
@@ -225,16 +215,6 @@ export class CodaQuantizer implements Disposable {
     return scales;
   }
 
-  #quantize(r: Tensor, views: CodebookViews): Scale {
-    const assign = pathFor(this.config) === "streamed" ? assignStreamed : assignComposed;
-    const { index, hard, zHat, entropyLoss } = assign(this.#query(r), views);
-    const vqLoss = add(
-      add(meanSquare(zHat, r), meanSquare(stopGradient(hard), r)),
-      affine(meanSquare(hard, stopGradient(r)), this.config.beta, 0),
-    );
-    return { zHat, vqLoss, entropyLoss, index };
-  }
-
   #check(f: Tensor): void {
     if (f.rank !== 4 || f.shape[3] !== this.config.channels) {
       throw new ShapeError(
@@ -266,12 +246,4 @@ function inTurn(first: RowMap, second: RowMap): RowMap {
     forward: (x) => second.forward(first.forward(x)),
     parameters: [...first.parameters, ...second.parameters],
   };
-}
-
-function meanSquare(a: Tensor, b: Tensor): Tensor {
-  return mean(square(sub(a, b)));
-}
-
-function meanOf(scalars: readonly Tensor[]): Tensor {
-  return affine(scalars.reduce((sum, next) => add(sum, next)), 1 / scalars.length, 0);
 }

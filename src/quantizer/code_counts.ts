@@ -42,6 +42,7 @@ export class CodeCounts implements Disposable {
       throw new RangeError(`CodeCounts: ${indices.length} scales, expected ${this.#scales}`);
     }
     const { gpu, storage } = this.#counts;
+    // Each scale's codes are a tensor of their own: to join them for one count takes as many dispatches.
     indices.forEach((index, scale) =>
       gpu.run(kernel, "add", {
         bind: { indices: index.storage, counts: storage },

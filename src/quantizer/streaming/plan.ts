@@ -24,6 +24,11 @@ export interface Work {
   valueChannels?: number;
   /** 1/τ; a pass at temperature 1 alone has none. */
   sharpness?: number;
+  /** How many scales the tokens are of, where they are of all. */
+  scales?: number;
+  /** Which scale the held tokens are of, where they are of one, and the first of them in what is bound. */
+  scale?: number;
+  first?: number;
 }
 
 /** How a pass is cut. */
@@ -72,7 +77,7 @@ export function cutOf(gpu: Gpu, pass: Pass, { held, streamed }: Work): Cut {
   return { blocks, chunk, chunks: Math.ceil(streamed / chunk) };
 }
 
-/** Dispatches a pass. `adds`: the rows that it finds are added to those of `rows_out`. */
+/** Dispatches a pass. */
 export function runPass(
   gpu: Gpu,
   pass: Pass,
@@ -80,13 +85,22 @@ export function runPass(
   { blocks, chunk, chunks }: Cut,
   bind: Record<string, Storage>,
   constants: Record<string, number> = {},
-  adds = false,
 ): void {
-  const { held, streamed, channels, valueChannels = 4, sharpness = 1 } = work;
+  const { held, streamed, channels, valueChannels = 4 } = work;
+  const { sharpness = 1, scales = 0, first = 0, scale = 0 } = work;
   const GROUP = shapeOf(gpu).group;
   gpu.run(kernel, pass, {
     bind,
-    params: { held, streamed, chunk, chunks, sharpness, adds: Number(adds) },
+    params: {
+      held,
+      streamed,
+      chunk,
+      chunks,
+      sharpness,
+      scales,
+      first,
+      first_weight: scale * streamed,
+    },
     constants: {
       ...constants,
       GROUP,
@@ -106,13 +120,11 @@ export function runFinish(
   entry: string,
   bind: Record<string, Storage>,
   params: { count: number } & Record<string, number>,
-  constants?: Record<string, number>,
 ): void {
-  const unused = { chunks: 0, channels: 0, tokens: 0, sharpness: 0, epsilon: 0 };
+  const unused = { chunks: 0, channels: 0, scales: 0, first: 0, sharpness: 0, epsilon: 0 };
   gpu.run(finish, entry, {
     bind,
     params: { ...unused, ...params },
-    constants,
     grid: gridFor(params.count, 64),
   });
 }

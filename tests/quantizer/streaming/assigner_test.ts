@@ -1,10 +1,11 @@
 import { assertEquals } from "@std/assert";
 import type { Gpu } from "../../../src/gpu/mod.ts";
-import { add, affine, mul, sum } from "../../../src/ops/mod.ts";
+import { add, affine, mul, slice, sum } from "../../../src/ops/mod.ts";
 import { withTile } from "../../../src/ops/tile.ts";
-import type { Assignment } from "../../../src/quantizer/assignment.ts";
-import { assignComposed } from "../../../src/quantizer/composed.ts";
-import { assignStreamed } from "../../../src/quantizer/streaming/assign.ts";
+import type { CodebookViews } from "../../../src/quantizer/assignment.ts";
+import { ComposedAssigner } from "../../../src/quantizer/composed.ts";
+import type { Path } from "../../../src/quantizer/path.ts";
+import { StreamedAssigner } from "../../../src/quantizer/streaming/assigner.ts";
 import { fromArray, gradients, normal, Random, type Tensor } from "../../../src/tensor/mod.ts";
 import { assertClose, assertSame } from "../../support/compare.ts";
 import { dot, slopes } from "../../support/finite_differences.ts";
@@ -12,6 +13,19 @@ import { flat, gpuTest } from "../../support/gpu.ts";
 import { Random as TestRandom } from "../../support/random.ts";
 import * as ref from "../../support/reference.ts";
 import type { NDArray } from "../../support/reference.ts";
+
+/** Assigns tokens, cut into scales of so many, on one path. */
+function assign(path: Path, query: Tensor, views: CodebookViews, counts: readonly number[]) {
+  const assigner = path === "streamed"
+    ? new StreamedAssigner(views, counts)
+    : new ComposedAssigner(views);
+  let start = 0;
+  const scales = counts.map((count) => {
+    start += count;
+    return assigner.assign(slice(query, [start - count], [start]));
+  });
+  return { scales, entropyLoss: assigner.entropyLoss() };
+}
 
 /** Σ w·soft, whose gradient ẑ passes to queries and keys, in float64. */
 function softPath(q: NDArray, k: NDArray, v: NDArray, w: NDArray): number {
@@ -50,7 +64,12 @@ async function gradientsOf(gpu: Gpu, { q, k, v, w }: Rows, soft: boolean, cold: 
     const [query, keys, values] = [q, k, v].map((x) =>
       fromArray(gpu, ref.toF32(x), x.shape).requireGrad()
     );
-    const { zHat, entropyLoss, index } = assignStreamed(query, { keys, values });
+    const { scales: [{ zHat, index }], entropyLoss } = assign(
+      "streamed",
+      query,
+      { keys, values },
+      [q.shape[0]],
+    );
     const losses: Tensor[] = [];
     if (soft) losses.push(sum(mul(zHat, fromArray(gpu, ref.toF32(w), w.shape))));
     if (cold) losses.push(affine(entropyLoss, 1.5, 0));
@@ -114,28 +133,61 @@ gpuTest("the kernels for real GPUs have the same gradients", async (gpu) => {
   await withTile("tiled", () => checkGradients(gpu, [9, 130, 32, 16]));
 });
 
-/** Everything one assignment gives, with the gradients of ẑ's and ẑ₂'s parts, or of the entropy loss. */
+/** Of which scales ẑ and ẑ₂ are in the objective, or that it is the entropy loss. */
+type Objective = "entropy" | ((scale: number) => boolean);
+
+const ALL: Objective = () => true;
+
+/** Everything an assignment gives, and the gradients of an objective of it. */
 async function everything(
   gpu: Gpu,
-  assign: (query: Tensor, views: { keys: Tensor; values: Tensor }) => Assignment,
-  tokens: number,
+  path: Path,
+  counts: readonly number[],
   codes: number,
-  objective: "latent" | "entropy",
+  objective: Objective,
 ) {
+  const tokens = counts.reduce((total, count) => total + count);
   const pending = (() => {
     using _scope = gpu.scope();
     const [query, keys, values] = [[tokens, 32], [codes, 32], [codes, 16]].map((shape, i) =>
       affine(normal(gpu, shape, new Random(i + 1)), i === 2 ? 1 : 0.3, 0).requireGrad()
     );
-    const { index, hard, zHat, entropyLoss } = assign(query, { keys, values });
-    const w = normal(gpu, zHat.shape, new Random(9));
-    const latent = () => add(sum(mul(zHat, w)), sum(mul(hard, hard)));
-    const y = objective === "latent" ? latent() : entropyLoss;
+    const { scales, entropyLoss } = assign(path, query, { keys, values }, counts);
+    const latents = scales.map(({ zHat, hard }, scale) => {
+      const w = normal(gpu, zHat.shape, new Random(9 + scale));
+      return add(sum(mul(zHat, w)), sum(mul(hard, hard)));
+    });
+    const y = objective === "entropy"
+      ? entropyLoss
+      : latents.filter((_, i) => objective(i)).reduce(add);
     const found = gradients(y, [query, keys, values]);
-    const numbers = [zHat, entropyLoss, ...found].map((t) => t.readF32());
-    return [index.readU32(), Promise.all(numbers)] as const;
+    const zHats = scales.map(({ zHat }) => zHat.readF32());
+    const numbers = [entropyLoss, ...found].map((t) => t.readF32());
+    const indices = scales.map(({ index }) => index.readU32());
+    return [Promise.all(indices), Promise.all(zHats), Promise.all(numbers)] as const;
   })();
-  return [await pending[0], await pending[1]] as const;
+  return { indices: await pending[0], zHats: await pending[1], numbers: await pending[2] };
+}
+
+async function comparePaths(
+  gpu: Gpu,
+  counts: readonly number[],
+  codes: number,
+  objective: Objective,
+): Promise<void> {
+  const expected = await everything(gpu, "composed", counts, codes, objective);
+  const found = await everything(gpu, "streamed", counts, codes, objective);
+  counts.forEach((_, i) => {
+    assertSame(found.indices[i], expected.indices[i], `codes of scale ${i}`);
+    assertSame(found.zHats[i], expected.zHats[i], `ẑ of scale ${i}`);
+  });
+  ["entropy loss", "queries", "keys", "values"].forEach((name, i) =>
+    assertClose(found.numbers[i], expected.numbers[i], {
+      relative: i === 0 || objective !== "entropy" ? TOLERANCE.latent : TOLERANCE.entropy,
+      floor: FLOOR,
+      name: `${name}, of ${objective}`,
+    })
+  );
 }
 
 /** Rounding of a logit is multiplied by 1/τ = 100 on its way into the entropies. */
@@ -145,35 +197,68 @@ for (
   const [tokens, codes] of [[1, 7], [40, 512], [2240, 1000], [64, 16384], [2000, 16384], [2, 65536]]
 ) {
   gpuTest(`equals the composed version: ${tokens} tokens, V = ${codes}`, async (gpu) => {
-    for (const objective of ["latent", "entropy"] as const) {
-      const [wanted, expected] = await everything(gpu, assignComposed, tokens, codes, objective);
-      const [index, found] = await everything(gpu, assignStreamed, tokens, codes, objective);
-      assertSame(index, wanted, "codes");
-      assertSame(found[0], expected[0], "ẑ");
-      ["entropy loss", "queries", "keys", "values"].forEach((name, i) =>
-        assertClose(found[i + 1], expected[i + 1], {
-          relative: i === 0 ? 1e-5 : TOLERANCE[objective],
-          floor: FLOOR,
-          name: `gradient of ${objective}, ${name}`,
-        })
-      );
+    for (const objective of [ALL, "entropy"] as const) {
+      await comparePaths(gpu, [tokens], codes, objective);
     }
   });
 }
 
+gpuTest("equals the composed version over several scales: V = 16384", async (gpu) => {
+  for (const objective of [ALL, "entropy"] as const) {
+    await comparePaths(gpu, [1, 4, 90], 16384, objective);
+  }
+});
+
+const OBJECTIVES: Objective[] = [ALL, "entropy", (scale) => scale === 1, (scale) => scale !== 1];
+
+for (const tile of ["registers", "tiled"] as const) {
+  gpuTest(`equals the composed version over several scales (${tile})`, async (gpu) => {
+    await withTile(tile, async () => {
+      for (const [counts, codes] of [[[1, 4, 9, 30], 7], [[1, 70, 3, 150], 1000]] as const) {
+        for (const objective of OBJECTIVES) {
+          await flat(gpu, () => comparePaths(gpu, counts, codes, objective));
+        }
+      }
+    });
+  });
+}
+
+gpuTest("gradients of some leaves, and of a second pass, are those of all", async (gpu) => {
+  const found = await flat(gpu, () => {
+    using _scope = gpu.scope();
+    const leaves = [[14, 32], [300, 32], [300, 16]].map((shape, i) =>
+      affine(normal(gpu, shape, new Random(i + 1)), 0.3, 0)
+    );
+    const [query, keys, values] = leaves;
+    const lossOf = (wanted: Tensor[]) => {
+      for (const leaf of leaves) leaf.requireGrad(wanted.includes(leaf));
+      const { scales, entropyLoss } = assign("streamed", query, { keys, values }, [1, 4, 9]);
+      return add(scales.map(({ zHat }) => sum(mul(zHat, zHat))).reduce(add), entropyLoss);
+    };
+    const loss = lossOf(leaves);
+    const both = [gradients(loss, leaves, { retain: true }), gradients(loss, leaves)];
+    const each = leaves.map((leaf) => gradients(lossOf([leaf]), [leaf])[0]);
+    return Promise.all([...both, each].map((all) => Promise.all(all.map((g) => g.readF32()))));
+  });
+  const [all, again, each] = found;
+  all.forEach((gradient, i) => {
+    assertSame(again[i], gradient, `second pass, leaf ${i}`);
+    assertSame(each[i], gradient, `leaf ${i} alone`);
+  });
+});
+
 gpuTest("the same input gives the same bits", async (gpu) => {
-  const [first, second] = [
-    await everything(gpu, assignStreamed, 50, 3000, "entropy"),
-    await everything(gpu, assignStreamed, 50, 3000, "entropy"),
-  ];
-  assertEquals(first, second);
+  assertEquals(
+    await everything(gpu, "streamed", [1, 49], 3000, "entropy"),
+    await everything(gpu, "streamed", [1, 49], 3000, "entropy"),
+  );
 });
 
 gpuTest("memory is of the order of tokens + V, forward and backward", async (gpu) => {
   const [tokens, codes] = [1024, 16384];
   const before = gpu.memory.live;
   gpu.resetPeak();
-  await flat(gpu, () => everything(gpu, assignStreamed, tokens, codes, "latent"));
+  await flat(gpu, () => everything(gpu, "streamed", [tokens], codes, ALL));
   const rowsOfBoth = 4 * (tokens + codes) * (32 + 16);
   const used = gpu.memory.peak - before;
   // far less than the logits' 64 MiB: inputs, gradients, and what waits to be added up
