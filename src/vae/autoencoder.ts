@@ -1,12 +1,13 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { type Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
-import { add, affine, clamp, exp, mul, slice } from "../ops/mod.ts";
+import { add, affine, clamp, exp, type ImageSize, mul, slice } from "../ops/mod.ts";
 import { normal, type Random, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import type { BlockContext } from "./blocks.ts";
 import { makeConv } from "./blocks.ts";
 import { reductionOf, type VaeConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
+import { Stages } from "./stages.ts";
 
 /** The posterior of a latent: a normal distribution at every position and channel. */
 export interface Posterior {
@@ -88,8 +89,14 @@ export class AutoencoderKL implements Disposable {
   /** The posterior of an image's latent. */
   encode(image: Tensor): Posterior {
     using scope = image.gpu.scope();
+    const { mean, logVariance } = this.posterior(this.moments(image));
+    return { mean: scope.keep(mean), logVariance: scope.keep(logVariance) };
+  }
+
+  /** The posterior that moments stand for. */
+  posterior(moments: Tensor): Posterior {
+    using scope = moments.gpu.scope();
     const z = this.config.latentChannels;
-    const moments = this.moments(image);
     const [batch, height, width] = moments.shape;
     const mean = slice(moments, [0, 0, 0, 0], [batch, height, width, z]);
     const logVariance = clamp(slice(moments, [0, 0, 0, z]), { min: -30, max: 20 });
@@ -106,6 +113,24 @@ export class AutoencoderKL implements Disposable {
     }
     using scope = z.gpu.scope();
     return scope.keep(this.#decoder.forward(this.#postQuantConv?.forward(z) ?? z));
+  }
+
+  /** {@link AutoencoderKL.moments} of one image of this size, as stages that can be run in bands. */
+  encoderStages({ height, width }: ImageSize, keyParts: number = 1): Stages {
+    const channels = this.config.inChannels;
+    const stages = new Stages({ height, width, channels }, keyParts);
+    const hidden = this.#encoder.addTo(stages, stages.input);
+    if (this.#quantConv) stages.conv(this.#quantConv, hidden);
+    return stages;
+  }
+
+  /** {@link AutoencoderKL.decode} to one image of this size, as stages that can be run in bands. */
+  decoderStages({ height, width }: ImageSize, keyParts: number = 1): Stages {
+    const f = this.reduction;
+    const z = { height: height / f, width: width / f, channels: this.config.latentChannels };
+    const stages = new Stages(z, keyParts);
+    this.#decoder.addTo(stages, this.#postQuantConv ? stages.conv(this.#postQuantConv, z) : z);
+    return stages;
   }
 
   /** What the quantizer sees of a latent: `(z - shift) · scale`. */

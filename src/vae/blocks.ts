@@ -1,6 +1,8 @@
 import { Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
-import { add, attention, nearest, reshape } from "../ops/mod.ts";
+import { add, nearest, slice } from "../ops/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
+import type { Layer } from "./sequence.ts";
+import { type FeatureMap, type Part, type Rows, type Stages, Window } from "./stages.ts";
 
 /** What the blocks of one autoencoder share. */
 export interface BlockContext {
@@ -28,7 +30,7 @@ export function makeConv(
 }
 
 /** `x + conv2(silu(norm2(conv1(silu(norm1(x))))))`, x through a 1×1 where channels change. */
-export class ResnetBlock {
+export class ResnetBlock implements Layer {
   #norm1: GroupNorm;
   #conv1: Conv2d;
   #norm2: GroupNorm;
@@ -49,46 +51,30 @@ export class ResnetBlock {
   /** [N, H, W, in] → [N, H, W, out]. */
   forward(x: Tensor): Tensor {
     using scope = x.gpu.scope();
-    const hidden = this.#conv1.forward(this.#norm1.forward(x, { silu: true }));
-    const residual = this.#conv2.forward(this.#norm2.forward(hidden, { silu: true }));
+    const hidden = convOfNorm(this.#conv1, this.#norm1, x);
+    const residual = convOfNorm(this.#conv2, this.#norm2, hidden);
+    hidden.dispose();
     return scope.keep(add(this.#shortcut?.forward(x) ?? x, residual));
+  }
+
+  /** The same as two stages. */
+  addTo(stages: Stages, map: FeatureMap): FeatureMap {
+    const hidden = stages.conv(this.#conv1, map, { norm: this.#norm1 });
+    return stages.conv(this.#conv2, hidden, {
+      norm: this.#norm2,
+      plus: { map, through: this.#shortcut },
+    });
   }
 }
 
-/** Single-head self-attention over all positions, plus the input. */
-export class AttentionBlock {
-  #norm: GroupNorm;
-  #q: Conv2d;
-  #k: Conv2d;
-  #v: Conv2d;
-  #out: Conv2d;
-
-  /** Declares norm, q, k, v and proj_out. */
-  constructor(context: BlockContext, parameters: Parameters, channels: number) {
-    const pointwise = (name: string) =>
-      makeConv(context, parameters.at(name), channels, channels, { kernel: 1 });
-    this.#norm = new GroupNorm(parameters.at("norm"), channels, context.groups);
-    this.#q = pointwise("q");
-    this.#k = pointwise("k");
-    this.#v = pointwise("v");
-    this.#out = pointwise("proj_out");
-  }
-
-  /** Keeps the shape [N, H, W, C]. */
-  forward(x: Tensor): Tensor {
-    using scope = x.gpu.scope();
-    const [batch, height, width, channels] = x.shape;
-    const normed = this.#norm.forward(x);
-    const [q, k, v] = [this.#q, this.#k, this.#v].map((map) =>
-      reshape(map.forward(normed), [batch, height * width, channels])
-    );
-    const mixed = reshape(attention(q, k, v), x.shape);
-    return scope.keep(add(x, this.#out.forward(mixed)));
-  }
+/** A convolution of the normed and activated x, which holds neither of the two. */
+function convOfNorm(conv: Conv2d, norm: GroupNorm, x: Tensor): Tensor {
+  using scope = x.gpu.scope();
+  return scope.keep(conv.forward(norm.forward(x, { silu: true })));
 }
 
 /** Halves height and width: one zero right and below, then 3×3 with stride 2. */
-export class Downsample {
+export class Downsample implements Layer {
   #conv: Conv2d;
 
   /** Declares conv. */
@@ -104,10 +90,15 @@ export class Downsample {
   forward(x: Tensor): Tensor {
     return this.#conv.forward(x);
   }
+
+  /** The same as a stage. */
+  addTo(stages: Stages, map: FeatureMap): FeatureMap {
+    return stages.conv(this.#conv, map);
+  }
 }
 
 /** Doubles height and width: nearest, then 3×3. */
-export class Upsample {
+export class Upsample implements Layer {
   #conv: Conv2d;
 
   /** Declares conv. */
@@ -118,7 +109,38 @@ export class Upsample {
   /** [N, H, W, C] → [N, 2H, 2W, C]. */
   forward(x: Tensor): Tensor {
     using scope = x.gpu.scope();
-    const [, height, width] = x.shape;
-    return scope.keep(this.#conv.forward(nearest(x, { height: 2 * height, width: 2 * width })));
+    return scope.keep(this.#conv.forward(doubled(x)));
   }
+
+  /** The same as a stage. */
+  addTo(stages: Stages, map: FeatureMap): FeatureMap {
+    const window = new Window(this.#conv);
+    const large = { ...map, height: 2 * map.height, width: 2 * map.width };
+    const rows = (result: Rows) => {
+      const { from, to } = window.under(result);
+      return { from: Math.floor(from / 2), to: Math.ceil(to / 2) };
+    };
+    return stages.add({
+      result: window.result(large),
+      readings: [{ map, rows }],
+      compute: ([part], result) => {
+        using scope = part.tensor.gpu.scope();
+        const x = rowsOf(doubled(part.tensor), part, window.under(result));
+        return scope.keep(window.forward(x, large, result));
+      },
+    });
+  }
+}
+
+function doubled(x: Tensor): Tensor {
+  const [, height, width] = x.shape;
+  return nearest(x, { height: 2 * height, width: 2 * width });
+}
+
+/** Of the doubled rows of a part, those among `wanted`. */
+function rowsOf(x: Tensor, { rows }: Part, { from, to }: Rows): Tensor {
+  const [, height, ...rest] = x.shape;
+  const first = Math.max(from - 2 * rows.from, 0);
+  const last = Math.min(to - 2 * rows.from, height);
+  return first === 0 && last === height ? x : slice(x, [0, first], [1, last, ...rest]);
 }

@@ -3,10 +3,11 @@ import type { Tensor } from "../tensor/mod.ts";
 import { type BlockContext, makeConv, ResnetBlock, Upsample } from "./blocks.ts";
 import type { VaeConfig } from "./config.ts";
 import { middle } from "./encoder.ts";
-import { Sequence } from "./sequence.ts";
+import { type Layer, Sequence } from "./sequence.ts";
+import type { FeatureMap, Stages } from "./stages.ts";
 
 /** The decoder: latent to image, behind the 1×1 `post_quant_conv`. */
-export class Decoder {
+export class Decoder implements Layer {
   #convIn: Conv2d;
   #body: Sequence;
   #normOut: GroupNorm;
@@ -31,6 +32,12 @@ export class Decoder {
     using scope = z.gpu.scope();
     const hidden = this.#body.forward(this.#convIn.forward(z));
     return scope.keep(this.#convOut.forward(this.#normOut.forward(hidden, { silu: true })));
+  }
+
+  /** The same as stages. */
+  addTo(stages: Stages, map: FeatureMap): FeatureMap {
+    const hidden = this.#body.addTo(stages, stages.conv(this.#convIn, map));
+    return stages.conv(this.#convOut, hidden, { norm: this.#normOut });
   }
 }
 

@@ -1,11 +1,13 @@
 import { type Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
-import { AttentionBlock, type BlockContext, Downsample, makeConv, ResnetBlock } from "./blocks.ts";
+import { AttentionBlock } from "./attention_block.ts";
+import { type BlockContext, Downsample, makeConv, ResnetBlock } from "./blocks.ts";
 import type { VaeConfig } from "./config.ts";
-import { Sequence } from "./sequence.ts";
+import { type Layer, Sequence } from "./sequence.ts";
+import type { FeatureMap, Stages } from "./stages.ts";
 
 /** The encoder: image to the moments of the latent, before the 1×1 `quant_conv`. */
-export class Encoder {
+export class Encoder implements Layer {
   #convIn: Conv2d;
   #body: Sequence;
   #normOut: GroupNorm;
@@ -29,6 +31,12 @@ export class Encoder {
     using scope = x.gpu.scope();
     const hidden = this.#body.forward(this.#convIn.forward(x));
     return scope.keep(this.#convOut.forward(this.#normOut.forward(hidden, { silu: true })));
+  }
+
+  /** The same as stages. */
+  addTo(stages: Stages, map: FeatureMap): FeatureMap {
+    const hidden = this.#body.addTo(stages, stages.conv(this.#convIn, map));
+    return stages.conv(this.#convOut, hidden, { norm: this.#normOut });
   }
 }
 
