@@ -86,7 +86,11 @@ export class GroupNorm {
     return groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: GROUP_EPS, silu });
   }
 
-  /** The same for some pixels of one image, by the statistics of all; without gradients. */
+  /**
+   * The same for some pixels of one image, by the statistics of all; without gradients.
+   *
+   * @internal
+   */
   forwardPart(
     x: Tensor,
     statistics: GroupStatistics,

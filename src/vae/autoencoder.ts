@@ -115,7 +115,11 @@ export class AutoencoderKL implements Disposable {
     return scope.keep(this.#decoder.forward(this.#postQuantConv?.forward(z) ?? z));
   }
 
-  /** {@link AutoencoderKL.moments} of one image of this size, as stages that can be run in bands. */
+  /**
+   * {@link AutoencoderKL.moments} of one image of this size, as stages that can be run in bands.
+   *
+   * @internal
+   */
   encoderStages({ height, width }: ImageSize, keyParts: number = 1): Stages {
     const channels = this.config.inChannels;
     const stages = new Stages({ height, width, channels }, keyParts);
@@ -124,7 +128,11 @@ export class AutoencoderKL implements Disposable {
     return stages;
   }
 
-  /** {@link AutoencoderKL.decode} to one image of this size, as stages that can be run in bands. */
+  /**
+   * {@link AutoencoderKL.decode} to one image of this size, as stages that can be run in bands.
+   *
+   * @internal
+   */
   decoderStages({ height, width }: ImageSize, keyParts: number = 1): Stages {
     const f = this.reduction;
     const z = { height: height / f, width: width / f, channels: this.config.latentChannels };

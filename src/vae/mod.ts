@@ -8,6 +8,5 @@ export { reductionOf, shapeWords, type VaeConfig, type VaeShape } from "./config
 export { vaeConfig, vaeConfigToJson, type VaeHints } from "./config_json.ts";
 export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./families.ts";
 export { inferVaeConfig, inferVaeShape, type ShapeSource } from "./infer.ts";
-export { type BandPlan, type MemoryPlan, planInBands, planWhole } from "./memory_plan.ts";
-export { runInBands } from "./run_bands.ts";
+export type { MemoryPlan } from "./memory_plan.ts";
 export { type Shapes, vaeShapes } from "./shapes.ts";

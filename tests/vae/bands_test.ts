@@ -2,13 +2,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Gpu, OutOfMemoryError } from "../../src/gpu/mod.ts";
 import { fromArray, Random } from "../../src/tensor/mod.ts";
 import { highestBands } from "../../src/vae/band_heights.ts";
-import {
-  AutoencoderKL,
-  planInBands,
-  planWhole,
-  runInBands,
-  type VaeConfig,
-} from "../../src/vae/mod.ts";
+import { planInBands, planWhole } from "../../src/vae/memory_plan.ts";
+import { AutoencoderKL, type VaeConfig } from "../../src/vae/mod.ts";
+import { runInBands } from "../../src/vae/run_bands.ts";
 import type { Stages } from "../../src/vae/stages.ts";
 import { assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
