@@ -1,7 +1,7 @@
 import type { VaeConfig, VaeShape } from "./config.ts";
 import type { VaeFamily } from "./families.ts";
 import { inferVaeShape, type ShapeSource } from "./infer.ts";
-import { scaleAndShift, type Scaling } from "./scale.ts";
+import { knownScaling, type Scaling, unknownScaling } from "./scale.ts";
 
 /** What is known of an autoencoder beside its config.json and its weights. */
 export interface VaeHints {
@@ -15,14 +15,12 @@ export interface VaeHints {
 
 /**
  * The configuration that a `config.json` with diffusers' field names gives, completed from the
- * weights where the field is missing: `block_out_channels`, `layers_per_block`, `latent_channels`,
- * `norm_num_groups`, `mid_block_add_attention`, `use_quant_conv`, `use_post_quant_conv`,
- * `down_block_types`, `scaling_factor`, `shift_factor`, and our `encoder_attention_levels`. What
- * neither says, scale and shift, is that of the published family whose shape it is.
+ * weights where the field is missing: {@link vaeShapeFrom}'s fields, `scaling_factor` and
+ * `shift_factor`. What neither says, scale and shift, is that of the published family whose shape it
+ * is.
  *
  * @param file The name of config.json, for messages.
- * @throws {TypeError} where a field has the wrong kind or asks for what is not built here, where the
- * two files differ, or where nothing says the scale.
+ * @throws {TypeError} as {@link vaeShapeFrom}, and where nothing says the scale.
  */
 export function vaeConfig(
   json: Readonly<Record<string, unknown>>,
@@ -30,6 +28,27 @@ export function vaeConfig(
   file = `config.json of ${weights.file}`,
   hints: VaeHints = {},
 ): VaeConfig {
+  const shape = vaeShapeFrom(json, weights, file);
+  const scaling = knownScaling(shape, toldScaling(json, file, hints), hints.families);
+  if (scaling) return { ...shape, ...scaling };
+  throw unknownScaling(shape, weights.file);
+}
+
+/**
+ * The shape that a `config.json` gives, completed from the weights where the field is missing:
+ * `block_out_channels`, `layers_per_block`, `latent_channels`, `norm_num_groups`,
+ * `mid_block_add_attention`, `use_quant_conv`, `use_post_quant_conv`, `down_block_types`, and our
+ * `encoder_attention_levels`.
+ *
+ * @param file The name of config.json, for messages.
+ * @throws {TypeError} where a field has the wrong kind or asks for what is not built here, or where the
+ * two files differ.
+ */
+export function vaeShapeFrom(
+  json: Readonly<Record<string, unknown>>,
+  weights: ShapeSource,
+  file: string,
+): VaeShape {
   const inferred = inferVaeShape(weights);
   const field = reader(json, file);
   expectBuilt(json, file, inferred.inChannels);
@@ -49,19 +68,25 @@ export function vaeConfig(
   };
   const problem = ownProblem(shape) ?? difference(shape, inferred, weights.file);
   if (problem !== undefined) throw new TypeError(`${file}: ${problem}`);
-  const told = toldScaling(field, hints);
-  if (told.scale === 0) throw new TypeError(`${file}: the scale is 0, expected another number`);
-  return { ...shape, ...scaleAndShift(shape, told, weights.file, hints.families) };
+  return shape;
 }
 
-/** What was said of scale and shift. A config.json with a scale and no shift means none. */
-function toldScaling(
-  field: ReturnType<typeof reader>,
+/**
+ * What was said of scale and shift. A config.json with a scale and no shift means none.
+ *
+ * @throws {TypeError} where a field is no number, or the scale is 0.
+ */
+export function toldScaling(
+  json: Readonly<Record<string, unknown>>,
+  file: string,
   { scale, shift }: VaeHints,
 ): Partial<Scaling> {
+  const field = reader(json, file);
   const own = field.optional("scaling_factor");
   const noShift = scale === undefined && own !== undefined ? 0 : undefined;
-  return { scale: scale ?? own, shift: shift ?? field.optional("shift_factor") ?? noShift };
+  const told = { scale: scale ?? own, shift: shift ?? field.optional("shift_factor") ?? noShift };
+  if (told.scale === 0) throw new TypeError(`${file}: the scale is 0, expected another number`);
+  return told;
 }
 
 /** Refuses what a config.json asks for that no autoencoder here has. */

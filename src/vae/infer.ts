@@ -1,5 +1,5 @@
 import type { VaeConfig, VaeShape } from "./config.ts";
-import { scaleAndShift } from "./scale.ts";
+import { knownScaling, unknownScaling } from "./scale.ts";
 
 /** The names and shapes of a weight file's tensors, as far as a configuration is read from them. */
 export interface ShapeSource {
@@ -23,7 +23,9 @@ export interface ShapeSource {
  */
 export function inferVaeConfig(weights: ShapeSource): VaeConfig {
   const shape = inferVaeShape(weights);
-  return { ...shape, ...scaleAndShift(shape, {}, weights.file) };
+  const scaling = knownScaling(shape, {});
+  if (scaling) return { ...shape, ...scaling };
+  throw unknownScaling(shape, weights.file);
 }
 
 /**

@@ -5,8 +5,15 @@
  */
 export { AutoencoderKL, type Posterior, samplePosterior } from "./autoencoder.ts";
 export { reductionOf, shapeWords, type VaeConfig, type VaeShape } from "./config.ts";
-export { vaeConfig, vaeConfigToJson, type VaeHints } from "./config_json.ts";
+export {
+  toldScaling,
+  vaeConfig,
+  vaeConfigToJson,
+  type VaeHints,
+  vaeShapeFrom,
+} from "./config_json.ts";
 export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./families.ts";
 export { inferVaeConfig, inferVaeShape, type ShapeSource } from "./infer.ts";
 export type { MemoryPlan } from "./memory_plan.ts";
+export { knownScaling, type Scaling } from "./scale.ts";
 export { type Shapes, vaeShapes } from "./shapes.ts";
