@@ -1,5 +1,6 @@
 import { record, sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import { expectDType } from "./check.ts";
+import { algorithmFor } from "./conv2d_algorithm.ts";
 import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
 import {
   biasGradient,
@@ -9,6 +10,7 @@ import {
   readByBackward,
   rightGradient,
 } from "./matmul.ts";
+import { winogradConvolve, winogradInputGradient, winogradWeightGradient } from "./winograd.ts";
 
 /** Zeros around an image, in pixels. */
 export interface Padding2d {
@@ -35,8 +37,10 @@ export interface Conv2dOptions {
  * `weight` [kH, kW, Cin, Cout] and an optional `bias` [Cout], in float32, to [N, H', W', Cout] with
  * H' = ⌊(H + top + bottom − kH) / stride⌋ + 1. PyTorch keeps such a weight as [Cout, Cin, kH, kW].
  *
- * A pixel of the result depends, to the bit, only on what lies under the kernel: not on the batch, nor
- * on its place in the image.
+ * A pixel of the result depends, to the bit, not on the batch. With a 3×3 kernel and stride 1, between
+ * maps of 16 channels or more, it is computed by Winograd's F(4×4, 3×3), in tiles of 4 by 4 pixels: its
+ * place in its tile may change its last bits. Otherwise only what lies under the kernel matters. So an
+ * image can be cut into bands whose first rows are multiples of 4 without a change.
  *
  * @throws {ShapeError} where channels or bias do not fit, or the kernel is larger than the padded image.
  * @throws {RangeError} for a stride below 1, or a padding that is negative or no whole number.
@@ -63,19 +67,30 @@ export function conv2d(
     : spatial(x, weight, bias, geometry);
 }
 
+/** A convolution and its gradients by each algorithm. */
+const algorithms = {
+  direct: { forward: convolve, ofInput: inputGradient, ofWeight: weightGradient },
+  winograd: {
+    forward: winogradConvolve,
+    ofInput: winogradInputGradient,
+    ofWeight: winogradWeightGradient,
+  },
+};
+
 function spatial(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
   geometry: Geometry,
 ): Tensor {
+  const { forward, ofInput, ofWeight } = algorithms[algorithmFor(geometry)];
   return record("conv2d", {
     inputs: bias ? [x, weight, bias] : [x, weight],
-    output: convolve(x, weight, bias, geometry),
+    output: forward(x, weight, bias, geometry),
     saved: readByBackward(x, weight),
     backward: (dy, saved, [needsX, needsWeight, needsBias]) => [
-      needsX ? inputGradient(dy, saved[saved.length - 1], geometry) : null,
-      needsWeight ? weightGradient(saved[0], dy, geometry) : null,
+      needsX ? ofInput(dy, saved[saved.length - 1], geometry) : null,
+      needsWeight ? ofWeight(saved[0], dy, geometry) : null,
       ...(bias ? [needsBias ? biasGradient(dy) : null] : []),
     ],
   });

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { conv2d, type Conv2dOptions } from "../../src/ops/conv2d.ts";
+import { type ConvolutionAlgorithm, withConvolution } from "../../src/ops/conv2d_algorithm.ts";
 import { type Tile, withTile } from "../../src/ops/tile.ts";
 import {
   fromArray,
@@ -18,7 +19,13 @@ import * as reference from "../support/reference.ts";
 import { type NDArray, toF32 } from "../support/reference.ts";
 import { torchcheck } from "../support/torchcheck.ts";
 
-const tiles: Tile[] = ["registers", "tiled"];
+/** Every way to compute a convolution. */
+const ways = (["direct", "winograd"] as ConvolutionAlgorithm[]).flatMap((algorithm) =>
+  (["registers", "tiled"] as Tile[]).map((tile) => ({
+    name: `${algorithm}, ${tile}`,
+    run: <T>(work: () => T | Promise<T>) => withConvolution(algorithm, () => withTile(tile, work)),
+  }))
+);
 
 const cases: [x: number[], weight: number[], options: Conv2dOptions][] = [
   [[1, 1, 1, 1], [1, 1, 1, 1], {}],
@@ -28,6 +35,10 @@ const cases: [x: number[], weight: number[], options: Conv2dOptions][] = [
   [[2, 5, 7, 4], [3, 3, 4, 8], { padding: 1 }],
   [[1, 4, 11, 3], [3, 3, 3, 12], { padding: 1 }],
   [[1, 3, 17, 9], [3, 3, 9, 3], { padding: 1 }],
+  [[2, 1, 3, 17], [3, 3, 17, 5], { padding: 1 }],
+  [[1, 33, 5, 7], [3, 3, 7, 4], { padding: { top: 0, bottom: 2, left: 1, right: 0 } }],
+  [[1, 6, 7, 5], [3, 3, 5, 3], { padding: 2 }],
+  [[1, 3, 4, 2], [3, 3, 2, 2], { padding: 3 }],
   [[1, 7, 8, 5], [3, 3, 5, 6], { stride: 2, padding: { top: 0, bottom: 1, left: 0, right: 1 } }],
   [[2, 6, 9, 4], [4, 4, 4, 4], { stride: 2, padding: 1 }],
   [[1, 9, 7, 3], [2, 3, 3, 5], { stride: 3, padding: { top: 2, bottom: 0, left: 1, right: 3 } }],
@@ -36,45 +47,46 @@ const cases: [x: number[], weight: number[], options: Conv2dOptions][] = [
   [[1, 5, 5, 33], [5, 5, 33, 1], {}],
 ];
 
-for (const tile of tiles) {
-  gpuTest(`conv2d, ${tile}: float64 and finite differences`, async () => {
+for (const way of ways) {
+  gpuTest(`conv2d, ${way.name}: float64 and finite differences`, async () => {
     for (const [x, weight, options] of cases) {
       const random = new Random(x[1] + 10 * x[2] + 100 * x[3]);
-      await withTile(tile, () =>
+      await way.run(() =>
         gradcheck({
           name: `conv2d [${x}] [${weight}] ${JSON.stringify(options)}`,
           inputs: [random.normal(x), random.normal(weight), random.normal([weight[3]])],
           coordinates: 24,
           op: ([x, weight, bias]) => conv2d(x, weight, bias, options),
           reference: ([x, weight, bias]) => reference.conv2d(x, weight, bias, options),
-        }));
+        })
+      );
     }
   });
 
   gpuTest(
-    `conv2d, ${tile}: equals PyTorch's`,
+    `conv2d, ${way.name}: equals PyTorch's`,
     () =>
-      withTile(
-        tile,
+      way.run(
         () =>
           torchcheck("conv2d", ([x, weight, bias], options) => conv2d(x, weight, bias, options)),
       ),
   );
 
-  gpuTest(`conv2d, ${tile}: a weight's gradient summed in uneven parts`, async (gpu) => {
+  gpuTest(`conv2d, ${way.name}: a weight's gradient summed in uneven parts`, async (gpu) => {
     const random = new Random(9);
     const x = random.normal([3, 53, 7, 33]);
     const dy = random.normal([3, 53, 7, 5]);
-    const [found] = await withTile(tile, () =>
+    const [found] = await way.run(() =>
       run(gpu, () => {
         const weight = zeros(gpu, [3, 3, 33, 5]).requireGrad();
         const y = conv2d(upload(gpu, x), weight, undefined, { padding: 1 });
         return gradients(y, [weight], { seed: upload(gpu, dy) });
-      }));
+      })
+    );
     assertClose(found, weightGradient(x, dy), { relative: 2e-6 });
   });
 
-  gpuTest(`conv2d, ${tile}: an image alone gives the bits it has in a batch`, async (gpu) => {
+  gpuTest(`conv2d, ${way.name}: an image alone gives the bits it has in a batch`, async (gpu) => {
     const random = new Random(6);
     for (const [kernel, stride] of [[3, 1], [3, 2], [1, 1]]) {
       const images = random.normal([3, 9, 13, 6]);
@@ -89,7 +101,7 @@ for (const tile of tiles) {
           });
           return [y, gradients(y, [x], { seed: full(gpu, y.shape, 0.7) })[0]];
         });
-      await withTile(tile, async () => {
+      await way.run(async () => {
         const together = await compute(3, images.data);
         for (let image = 0; image < 3; image++) {
           const alone = await compute(1, images.data.subarray(image * size, (image + 1) * size));
