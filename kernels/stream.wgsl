@@ -23,7 +23,7 @@ struct Params {
 override GROUP: u32 = 8u;
 override BLOCKS: u32 = 1u; // 1 or 2; also 4 or 6 in the search
 override QUADS: u32 = 8u; // channels of queries and keys, in vec4; at most 8
-override VALUE_QUADS: u32 = 4u; // channels of values, in vec4; at most 4
+override VALUE_QUADS: u32 = 4u; // channels of values, in vec4; at most 8
 override MARGIN: bool = true; // the second largest logit is wanted
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -43,7 +43,7 @@ override MARGIN: bool = true; // the second largest logit is wanted
 
 const LOWEST = -3.4028234e38;
 
-// One streamed row.
+// One streamed row, of queries, keys or values.
 struct Vector {
   v0: vec4f, v1: vec4f, v2: vec4f, v3: vec4f, v4: vec4f, v5: vec4f, v6: vec4f, v7: vec4f,
 }
@@ -53,10 +53,6 @@ struct Rows {
   m0: mat4x4f, m1: mat4x4f, m2: mat4x4f, m3: mat4x4f,
   m4: mat4x4f, m5: mat4x4f, m6: mat4x4f, m7: mat4x4f,
 }
-
-// The same of values.
-struct Value { v0: vec4f, v1: vec4f, v2: vec4f, v3: vec4f }
-struct Values { m0: mat4x4f, m1: mat4x4f, m2: mat4x4f, m3: mat4x4f }
 
 // The part of an invocation: which held rows, and which streamed ones.
 struct Part { row: u32, chunk: u32, begin: u32, end: u32, valid: bool }
@@ -113,22 +109,26 @@ fn value_quad(at: vec4u, quad: u32) -> mat4x4f {
   ));
 }
 
-fn load_held_values(first: u32) -> Values {
+fn load_held_values(first: u32) -> Rows {
   let at = four_places(first, VALUE_QUADS);
-  var r = Values();
+  var r = Rows();
   for (var quad = VALUE_QUADS; quad > 0u; quad--) {
-    r = Values(value_quad(at, quad - 1u), r.m0, r.m1, r.m2);
+    r = Rows(value_quad(at, quad - 1u), r.m0, r.m1, r.m2, r.m3, r.m4, r.m5, r.m6);
   }
   return r;
 }
 
-fn load_value(row: u32) -> Value {
+fn load_value(row: u32) -> Vector {
   let at = row * VALUE_QUADS;
-  var x = Value();
+  var x = Vector();
   x.v0 = streamed_values[at];
   if (VALUE_QUADS > 1u) { x.v1 = streamed_values[at + 1u]; }
   if (VALUE_QUADS > 2u) { x.v2 = streamed_values[at + 2u]; }
   if (VALUE_QUADS > 3u) { x.v3 = streamed_values[at + 3u]; }
+  if (VALUE_QUADS > 4u) { x.v4 = streamed_values[at + 4u]; }
+  if (VALUE_QUADS > 5u) { x.v5 = streamed_values[at + 5u]; }
+  if (VALUE_QUADS > 6u) { x.v6 = streamed_values[at + 6u]; }
+  if (VALUE_QUADS > 7u) { x.v7 = streamed_values[at + 7u]; }
   return x;
 }
 
@@ -137,24 +137,25 @@ fn dot_quad(m: mat4x4f, x: vec4f, sum: vec4f) -> vec4f {
   return fma(m[3], vec4f(x.w), fma(m[2], vec4f(x.z), two));
 }
 
-fn logits(r: Rows, x: Vector) -> vec4f {
+// `quads` is QUADS or VALUE_QUADS, here and below.
+fn dots(r: Rows, x: Vector, quads: u32) -> vec4f {
   var l = dot_quad(r.m0, x.v0, vec4f());
-  if (QUADS > 1u) { l = dot_quad(r.m1, x.v1, l); }
-  if (QUADS > 2u) { l = dot_quad(r.m2, x.v2, l); }
-  if (QUADS > 3u) { l = dot_quad(r.m3, x.v3, l); }
-  if (QUADS > 4u) { l = dot_quad(r.m4, x.v4, l); }
-  if (QUADS > 5u) { l = dot_quad(r.m5, x.v5, l); }
-  if (QUADS > 6u) { l = dot_quad(r.m6, x.v6, l); }
-  if (QUADS > 7u) { l = dot_quad(r.m7, x.v7, l); }
+  if (quads > 1u) { l = dot_quad(r.m1, x.v1, l); }
+  if (quads > 2u) { l = dot_quad(r.m2, x.v2, l); }
+  if (quads > 3u) { l = dot_quad(r.m3, x.v3, l); }
+  if (quads > 4u) { l = dot_quad(r.m4, x.v4, l); }
+  if (quads > 5u) { l = dot_quad(r.m5, x.v5, l); }
+  if (quads > 6u) { l = dot_quad(r.m6, x.v6, l); }
+  if (quads > 7u) { l = dot_quad(r.m7, x.v7, l); }
   return l;
 }
 
-fn value_dots(r: Values, x: Value) -> vec4f {
-  var l = dot_quad(r.m0, x.v0, vec4f());
-  if (VALUE_QUADS > 1u) { l = dot_quad(r.m1, x.v1, l); }
-  if (VALUE_QUADS > 2u) { l = dot_quad(r.m2, x.v2, l); }
-  if (VALUE_QUADS > 3u) { l = dot_quad(r.m3, x.v3, l); }
-  return l;
+fn logits(r: Rows, x: Vector) -> vec4f {
+  return dots(r, x, QUADS);
+}
+
+fn value_dots(r: Rows, x: Vector) -> vec4f {
+  return dots(r, x, VALUE_QUADS);
 }
 
 // Adds the outer product of four factors and a vec4.
@@ -167,25 +168,16 @@ fn outer(m: mat4x4f, f: vec4f, x: vec4f) -> mat4x4f {
   );
 }
 
-fn add_vector(r: Rows, f: vec4f, x: Vector) -> Rows {
+fn add_outer(r: Rows, f: vec4f, x: Vector, quads: u32) -> Rows {
   var s = r;
   s.m0 = outer(r.m0, f, x.v0);
-  if (QUADS > 1u) { s.m1 = outer(r.m1, f, x.v1); }
-  if (QUADS > 2u) { s.m2 = outer(r.m2, f, x.v2); }
-  if (QUADS > 3u) { s.m3 = outer(r.m3, f, x.v3); }
-  if (QUADS > 4u) { s.m4 = outer(r.m4, f, x.v4); }
-  if (QUADS > 5u) { s.m5 = outer(r.m5, f, x.v5); }
-  if (QUADS > 6u) { s.m6 = outer(r.m6, f, x.v6); }
-  if (QUADS > 7u) { s.m7 = outer(r.m7, f, x.v7); }
-  return s;
-}
-
-fn add_value(r: Values, f: vec4f, x: Value) -> Values {
-  var s = r;
-  s.m0 = outer(r.m0, f, x.v0);
-  if (VALUE_QUADS > 1u) { s.m1 = outer(r.m1, f, x.v1); }
-  if (VALUE_QUADS > 2u) { s.m2 = outer(r.m2, f, x.v2); }
-  if (VALUE_QUADS > 3u) { s.m3 = outer(r.m3, f, x.v3); }
+  if (quads > 1u) { s.m1 = outer(r.m1, f, x.v1); }
+  if (quads > 2u) { s.m2 = outer(r.m2, f, x.v2); }
+  if (quads > 3u) { s.m3 = outer(r.m3, f, x.v3); }
+  if (quads > 4u) { s.m4 = outer(r.m4, f, x.v4); }
+  if (quads > 5u) { s.m5 = outer(r.m5, f, x.v5); }
+  if (quads > 6u) { s.m6 = outer(r.m6, f, x.v6); }
+  if (quads > 7u) { s.m7 = outer(r.m7, f, x.v7); }
   return s;
 }
 
@@ -199,19 +191,11 @@ fn store_quad(p: Part, first: u32, width: u32, quad: u32, m: mat4x4f) {
   if (first + 3u < params.held) { rows_out[at + 3u * width] = rows[3]; }
 }
 
-fn store_rows(p: Part, first: u32, rows: Rows) {
+fn store_rows(p: Part, first: u32, rows: Rows, quads: u32) {
   var r = rows;
-  for (var quad = 0u; quad < QUADS; quad++) {
-    store_quad(p, first, QUADS, quad, r.m0);
+  for (var quad = 0u; quad < quads; quad++) {
+    store_quad(p, first, quads, quad, r.m0);
     r = Rows(r.m1, r.m2, r.m3, r.m4, r.m5, r.m6, r.m7, r.m7);
-  }
-}
-
-fn store_values(p: Part, first: u32, values: Values) {
-  var r = values;
-  for (var quad = 0u; quad < VALUE_QUADS; quad++) {
-    store_quad(p, first, VALUE_QUADS, quad, r.m0);
-    r = Values(r.m1, r.m2, r.m3, r.m3);
   }
 }
 
@@ -299,13 +283,13 @@ fn search(
 
 // ---- Σ e, Σ c and Σ c·x of each token, and Σ e·v. Tokens are held.
 
-struct Sums { total: vec4f, cold: vec4f, moment: vec4f, soft: Values }
+struct Sums { total: vec4f, cold: vec4f, moment: vec4f, soft: Rows }
 
-fn add_code(s: Sums, l: vec4f, m: vec4f, value: Value) -> Sums {
+fn add_code(s: Sums, l: vec4f, m: vec4f, value: Vector) -> Sums {
   let e = exp(l - m);
   let x = (l - m) * params.sharpness;
   let c = exp(x);
-  return Sums(s.total + e, s.cold + c, fma(c, x, s.moment), add_value(s.soft, e, value));
+  return Sums(s.total + e, s.cold + c, fma(c, x, s.moment), add_outer(s.soft, e, value, VALUE_QUADS));
 }
 
 fn store_sums(p: Part, first: u32, s: Sums) {
@@ -315,7 +299,7 @@ fn store_sums(p: Part, first: u32, s: Sums) {
   if (first + 1u < params.held) { sums[at + 1u] = rows[1]; }
   if (first + 2u < params.held) { sums[at + 2u] = rows[2]; }
   if (first + 3u < params.held) { sums[at + 3u] = rows[3]; }
-  store_values(p, first, s.soft);
+  store_rows(p, first, s.soft, VALUE_QUADS);
 }
 
 @compute @workgroup_size(GROUP)
@@ -472,7 +456,7 @@ fn query_grad(
   let g0 = load_held_values(row);
   let n0 = held_numbers(row);
   var r1 = Rows();
-  var g1 = Values();
+  var g1 = Rows();
   var n1 = Numbers();
   if (BLOCKS > 1u) {
     r1 = load_rows(row + 4u);
@@ -485,13 +469,13 @@ fn query_grad(
     let key = load_vector(code);
     let value = load_value(code);
     let w = vec4f(weights[params.first_weight + code]);
-    d0 = add_vector(d0, cotangents(logits(r0, key), value_dots(g0, value), w, n0), key);
+    d0 = add_outer(d0, cotangents(logits(r0, key), value_dots(g0, value), w, n0), key, QUADS);
     if (BLOCKS > 1u) {
-      d1 = add_vector(d1, cotangents(logits(r1, key), value_dots(g1, value), w, n1), key);
+      d1 = add_outer(d1, cotangents(logits(r1, key), value_dots(g1, value), w, n1), key, QUADS);
     }
   }
-  store_rows(p, row, d0);
-  if (BLOCKS > 1u) { store_rows(p, row + 4u, d1); }
+  store_rows(p, row, d0, QUADS);
+  if (BLOCKS > 1u) { store_rows(p, row + 4u, d1, QUADS); }
 }
 
 // With respect to keys. Codes are held; the values of the streamed tokens, of all scales, are g.
@@ -509,7 +493,7 @@ fn key_grad(
   let r0 = load_rows(row);
   let v0 = load_held_values(row);
   var r1 = Rows();
-  var v1 = Values();
+  var v1 = Rows();
   if (BLOCKS > 1u) {
     r1 = load_rows(row + 4u);
     v1 = load_held_values(row + 4u);
@@ -527,12 +511,12 @@ fn key_grad(
       let g = load_value(at);
       let t = tokens[at];
       let n = Numbers(vec4f(t.x), vec4f(t.y), vec4f(t.z), vec4f(t.w));
-      d0 = add_vector(d0, cotangents(logits(r0, query), value_dots(v0, g), w0, n), query);
+      d0 = add_outer(d0, cotangents(logits(r0, query), value_dots(v0, g), w0, n), query, QUADS);
       if (BLOCKS > 1u) {
-        d1 = add_vector(d1, cotangents(logits(r1, query), value_dots(v1, g), w1, n), query);
+        d1 = add_outer(d1, cotangents(logits(r1, query), value_dots(v1, g), w1, n), query, QUADS);
       }
     }
   }
-  store_rows(p, row, d0);
-  if (BLOCKS > 1u) { store_rows(p, row + 4u, d1); }
+  store_rows(p, row, d0, QUADS);
+  if (BLOCKS > 1u) { store_rows(p, row + 4u, d1, QUADS); }
 }

@@ -15,7 +15,7 @@ import { codebookView, type RowMap } from "./codebook_view.ts";
 import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { meanOf } from "./mean_of.ts";
-import { canSearch, pathFor } from "./path.ts";
+import { canStream, pathFor } from "./path.ts";
 import { StreamedAssigner } from "./streaming/assigner.ts";
 import { search, searchWithMargins } from "./streaming/search.ts";
 import { vqLoss } from "./vq_loss.ts";
@@ -143,7 +143,7 @@ export class CodaQuantizer implements Disposable {
    */
   encodeWithMargins(f: Tensor): EncodedScale[] {
     const { attentionDim } = this.config;
-    if (!canSearch(attentionDim)) {
+    if (!canStream(attentionDim)) {
       throw new RangeError(
         `encodeWithMargins: attentionDim is ${attentionDim}, expected a multiple of 4 up to 32`,
       );

@@ -11,15 +11,14 @@ let forced: Path | undefined;
 /** The least codebook for which streaming is worth compiling its kernels. */
 const LARGE = 512;
 
-/** Whether the streaming kernels have registers for queries and keys of d channels. */
-export function canSearch(attentionDim: number): boolean {
-  return attentionDim % 4 === 0 && attentionDim <= 32;
+/** Whether the streaming kernels have registers for rows of so many channels. */
+export function canStream(channels: number): boolean {
+  return channels % 4 === 0 && channels <= 32;
 }
 
 /** The path for a codebook: streamed where it is large and the kernels have registers for its channels. */
 export function pathFor({ codebookSize, channels, attentionDim }: QuantizerConfig): Path {
-  const fits = channels % 4 === 0 && channels <= 16 && canSearch(attentionDim);
-  if (!fits) return "composed";
+  if (!canStream(channels) || !canStream(attentionDim)) return "composed";
   return forced ?? (codebookSize >= LARGE ? "streamed" : "composed");
 }
 

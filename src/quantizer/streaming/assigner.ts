@@ -47,7 +47,7 @@ export class StreamedAssigner implements Assigner {
   /**
    * Begins with the coarsest scale.
    *
-   * @param views keys [V, d], d a multiple of 4, at most 32; values [V, c], c a multiple of 4, at most 16.
+   * @param views keys [V, d] and values [V, c], c and d multiples of 4, at most 32.
    * @param counts how many tokens each scale has.
    */
   constructor(views: CodebookViews, counts: readonly number[]) {

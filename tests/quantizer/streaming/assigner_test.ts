@@ -123,6 +123,7 @@ const SIZES: [tokens: number, codes: number, d: number, c: number][] = [
   [5, 7, 8, 4],
   [150, 3, 8, 4],
   [9, 130, 32, 16],
+  [9, 70, 16, 32],
 ];
 
 gpuTest("gradients equal finite differences in float64", async (gpu) => {
