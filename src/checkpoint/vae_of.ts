@@ -1,9 +1,15 @@
 import {
   inferVaeShape,
+  knownScaling,
+  type Scaling,
   shapeWords,
+  toldScaling,
+  unknownScaling,
   VAE_FAMILIES,
   type VaeConfig,
   type VaeFamily,
+  type VaeShape,
+  vaeShapeFrom,
   vaeShapes,
 } from "../vae/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -12,7 +18,6 @@ import { CheckpointError } from "./errors.ts";
 import { guessFamily } from "./family.ts";
 import type { VaePart } from "./parts.ts";
 import { type PresetName, PRESETS } from "./presets.ts";
-import { readVaeConfig } from "./read_vae_config.ts";
 
 /** The tensors of an adapter, behind its convolution's name. */
 export const LORA_TENSOR = /\.lora_layer\.(?:down|up)\.weight$/;
@@ -25,6 +30,16 @@ export interface VaeOptions {
   readonly shift?: number;
   /** The published tokenizer that it is of. */
   readonly preset?: PresetName;
+}
+
+/** An autoencoder's tensors with their shape, and what is known of its latent. */
+export interface DescribedVae extends VaePart {
+  /** Its shape, which the tensors have. */
+  readonly shape: VaeShape;
+  /** By what its latent is scaled and shifted, where something says it. */
+  readonly scaling: Scaling | undefined;
+  /** What says the scale: an option, config.json, or the published family. */
+  readonly scaledBy: "option" | "config" | "family" | undefined;
 }
 
 /** An autoencoder's tensors with its configuration, the two checked against each other. */
@@ -40,23 +55,38 @@ export interface VaeSource extends VaePart {
  * scale, or where it has tensors that no network here has.
  */
 export function vaeOf(checkpoint: Checkpoint, options: VaeOptions = {}): VaeSource {
-  const { vae, vaeConfig } = checkpoint;
+  const { shape, scaling, ...part } = describeVae(checkpoint, options);
+  const { file } = part.weights;
+  if (scaling) return { ...part, config: { ...shape, ...scaling } };
+  return readingConfig(file, () => {
+    throw unknownScaling(shape, file);
+  });
+}
+
+/**
+ * What the autoencoder of a checkpoint is, be its scale known or not.
+ *
+ * @throws {CheckpointError} as {@link vaeOf}, but for the scale.
+ */
+export function describeVae(checkpoint: Checkpoint, options: VaeOptions = {}): DescribedVae {
+  const { path, vae, vaeConfig } = checkpoint;
   if (vae === undefined) {
     throw new CheckpointError(
-      checkpoint.path,
-      `holds no autoencoder; coda inspect ${checkpoint.path} says what it holds`,
+      path,
+      `holds no autoencoder; coda inspect ${path} says what it holds`,
     );
   }
-  const { weights } = vae;
-  const { scale, shift } = options;
-  const file = vaeConfig?.file ?? weights.file;
-  const config = readVaeConfig(vaeConfig?.json ?? {}, file, weights, {
-    scale,
-    shift,
-    families: likelyFamilies(vae, options),
-  });
-  expectNothingElse(vae, config);
-  return { ...vae, config };
+  const { json, file } = vaeConfig ?? { json: {}, file: vae.weights.file };
+  const families = likelyFamilies(vae, options);
+  const { shape, told } = readingConfig(file, () => ({
+    shape: vaeShapeFrom(json, vae.weights, file),
+    told: toldScaling(json, file, options),
+  }), vae.weights.file);
+  expectNothingElse(vae, shape);
+  const scaling = knownScaling(shape, told, families);
+  const byConfig = told.scale === undefined ? "family" : "config";
+  const scaledBy = scaling && (options.scale === undefined ? byConfig : "option");
+  return { ...vae, shape, scaling, scaledBy };
 }
 
 /** The families whose shape the weights have, the likeliest first. */
@@ -74,8 +104,8 @@ function likelyFamilies({ weights, file }: VaePart, { preset }: VaeOptions): rea
 }
 
 /** Refuses what would be left out without a word and make another network of it. */
-function expectNothingElse({ weights, unknown }: VaePart, config: VaeConfig): void {
-  const shapes = vaeShapes(config);
+function expectNothingElse({ weights, unknown }: VaePart, shape: VaeShape): void {
+  const shapes = vaeShapes(shape);
   const isOwn = (name: string) => shapes.has(name.replace(LORA_TENSOR, ".weight"));
   const others = weights.names.filter((name) => !isOwn(name))
     .map((name) => weights.nameInFile(name));
@@ -84,7 +114,7 @@ function expectNothingElse({ weights, unknown }: VaePart, config: VaeConfig): vo
   const count = unknown.length + others.length;
   throw new CheckpointError(
     weights.file,
-    `is in no autoencoder with ${shapeWords(config)}` +
+    `is in no autoencoder with ${shapeWords(shape)}` +
       `${count > 1 ? `, nor are ${count - 1} others` : ""}; ` +
       `coda inspect ${weights.file} says how it differs from the published ones`,
     { tensor: first },

@@ -15,5 +15,5 @@ export {
 export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./families.ts";
 export { inferVaeConfig, inferVaeShape, type ShapeSource } from "./infer.ts";
 export type { MemoryPlan } from "./memory_plan.ts";
-export { knownScaling, type Scaling } from "./scale.ts";
+export { knownScaling, type Scaling, unknownScaling } from "./scale.ts";
 export { type Shapes, vaeShapes } from "./shapes.ts";
