@@ -1,4 +1,4 @@
-import { type Config, readConfig } from "./config.ts";
+import { type Config, parseConfig, readConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
 import { findFiles } from "./folder.ts";
 import { openTensors } from "./open_tensors.ts";
@@ -48,12 +48,13 @@ export async function openCheckpoint(
   kind: WeightsKind = "ema",
 ): Promise<Checkpoint> {
   const { weights, config: configFile, isFolder } = await findFiles(path, kind);
-  const config = configFile === undefined ? undefined : await readConfig(configFile);
+  const json = configFile === undefined ? undefined : await readConfig(configFile);
+  const isAbout = json !== undefined && (isFolder || isOurs(json));
+  const beside = isAbout ? { json, file: configFile! } : undefined;
   const files: TensorFile[] = [];
   try {
     for (const file of weights) files.push(await openTensors(file));
-    const told = config && { json: config, file: configFile! };
-    return assemble(path, files, told && (isFolder || isOurs(told.json)) ? told : undefined, kind);
+    return assemble(path, files, beside, { kind, isFolder });
   } catch (error) {
     for (const file of files) file.close();
     throw error;
@@ -63,25 +64,46 @@ export async function openCheckpoint(
 /**
  * The checkpoint of files that are open already.
  *
- * @param config The config.json beside them, where there is one.
+ * @param beside The config.json beside them, where there is one.
+ * @param options.isFolder Whether it goes over what the files say of themselves: it is those of a folder
+ * that was named, and not what lies beside a file that was.
  */
 export function assemble(
   path: string,
   files: readonly TensorFile[],
-  config: ConfigPart | undefined,
-  kind: WeightsKind = "ema",
+  beside: ConfigPart | undefined,
+  { kind = "ema", isFolder = true }: { kind?: WeightsKind; isFolder?: boolean } = {},
 ): Checkpoint {
+  const vae = first(files, (file) => findVae(file, kind));
+  const quantizer = first(files, (file) => findQuantizer(file, kind));
+  const told = (name: "vae" | "quantizer", part: VaePart | QuantizerPart | undefined) => {
+    const own = part && configIn(part.file);
+    return first(
+      isFolder ? [beside, own] : [own, beside],
+      (config) => config && partOf(config, name),
+    );
+  };
   return {
     path,
     files,
-    vae: first(files, (file) => findVae(file, kind)),
-    quantizer: first(files, (file) => findQuantizer(file, kind)),
-    vaeConfig: config && partOf(config, "vae"),
-    quantizerConfig: config && partOf(config, "quantizer"),
+    vae,
+    quantizer,
+    vaeConfig: told("vae", vae),
+    quantizerConfig: told("quantizer", quantizer),
     [Symbol.dispose]() {
       for (const file of files) file.close();
     },
   };
+}
+
+/** The text of a file's metadata that holds its config.json, as `coda convert` writes it. */
+export const CONFIG_TEXT = "coda.config";
+
+/** The config.json that a file carries in its metadata. */
+function configIn({ metadata, file }: TensorFile): ConfigPart | undefined {
+  const text = metadata[CONFIG_TEXT];
+  const name = `${CONFIG_TEXT} of ${file}`;
+  return text === undefined ? undefined : { json: parseConfig(text, name), file: name };
 }
 
 /** A tokenizer's config.json has a part for each model, an autoencoder's is the autoencoder's alone. */
@@ -107,9 +129,9 @@ function isOurs(json: Config): boolean {
   return ["vae", "latent_channels", "scaling_factor"].some((field) => Object.hasOwn(json, field));
 }
 
-function first<T>(files: readonly TensorFile[], find: (file: TensorFile) => T | undefined) {
-  for (const file of files) {
-    const found = find(file);
+function first<From, To>(all: readonly From[], find: (one: From) => To | undefined) {
+  for (const one of all) {
+    const found = find(one);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -7,6 +7,12 @@
 
 export { makeFolder, writeFileAtomic } from "./atomic.ts";
 export { type Config, configPart, parseConfig, readConfig } from "./config.ts";
+export {
+  type Conversion,
+  convertCheckpoint,
+  type ConvertOptions,
+  type WrittenLayout,
+} from "./convert.ts";
 export type { FloatDtype, IntegerDtype, StoredDtype, StoredFloat, TensorData } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorOptions, WriteError } from "./errors.ts";
 export {

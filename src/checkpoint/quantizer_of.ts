@@ -5,7 +5,7 @@ import {
   quantizerConfigFromJson,
   type QuantizerNorm,
 } from "../quantizer/mod.ts";
-import { reductionOf, type VaeConfig } from "../vae/mod.ts";
+import { reductionOf, type VaeShape } from "../vae/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { readingConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
@@ -69,14 +69,14 @@ export function toldQuantizer({ path, vae, quantizer, quantizerConfig }: Checkpo
 }
 
 /**
- * The quantizer of a checkpoint, for an autoencoder of this configuration.
+ * The quantizer of a checkpoint, for an autoencoder of this shape.
  *
  * @throws {CheckpointError} where there is none, where its files do not agree with each other, the
  * autoencoder or the preset, or where nothing says its scales.
  */
 export function quantizerOf(
   checkpoint: Checkpoint,
-  vae: VaeConfig,
+  vae: VaeShape,
   options: QuantizerOptions = {},
 ): QuantizerSource {
   const told = toldQuantizer(checkpoint);
@@ -125,7 +125,7 @@ function expectConfig(
 /** What the weights say, and what they leave to the autoencoder's reduction or the preset. */
 function inferred(
   { weights }: QuantizerPart,
-  vae: VaeConfig,
+  vae: VaeShape,
   { patchSizes, preset }: QuantizerOptions,
 ): QuantizerConfig {
   const [codebookSize, channels] = weights.info("codebooks.weight").shape;

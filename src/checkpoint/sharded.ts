@@ -25,7 +25,8 @@ export class ShardedFile implements TensorFile {
   readonly metadata: Readonly<Record<string, string>>;
   /** The tensors' names, shard by shard. */
   readonly names: readonly string[];
-  readonly #shards: readonly TensorFile[];
+  /** The shards. */
+  readonly shards: readonly TensorFile[];
   readonly #shardOf: ReadonlyMap<string, TensorFile>;
 
   private constructor(
@@ -37,7 +38,7 @@ export class ShardedFile implements TensorFile {
     this.format = shards[0]?.format ?? "safetensors";
     this.metadata = Object.assign({}, ...shards.map(({ metadata }) => metadata));
     this.names = [...shardOf.keys()];
-    this.#shards = shards;
+    this.shards = shards;
     this.#shardOf = shardOf;
   }
 
@@ -100,7 +101,7 @@ export class ShardedFile implements TensorFile {
 
   /** Closes the shards. */
   close(): void {
-    for (const shard of this.#shards) shard.close();
+    for (const shard of this.shards) shard.close();
   }
 
   /** Closes the shards at the end of a `using` block. */

@@ -29,8 +29,8 @@ export interface VaeConfig extends VaeShape {
 }
 
 /** How many pixels per side one latent position stands for: 2 to the number of downsamplings. */
-export function reductionOf(config: VaeConfig): number {
-  return 2 ** (config.channels.length - 1);
+export function reductionOf({ channels }: Pick<VaeShape, "channels">): number {
+  return 2 ** (channels.length - 1);
 }
 
 /** A shape in a few words. */

@@ -192,8 +192,8 @@ function difference(config: VaeShape, found: VaeShape, file: string): string | u
     `${JSON.stringify(found[key])}: put the two files of one model together`;
 }
 
-/** The `config.json` of a configuration, in diffusers' field names. */
-export function vaeConfigToJson(config: VaeConfig): Record<string, unknown> {
+/** The `config.json` of a configuration, in diffusers' field names; without the scale where it is not known. */
+export function vaeConfigToJson(config: VaeShape & Partial<Scaling>): Record<string, unknown> {
   return {
     _class_name: "AutoencoderKL",
     in_channels: config.inChannels,
