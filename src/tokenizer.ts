@@ -6,16 +6,19 @@ import {
   type TokenizerOptions,
 } from "./checkpoint/mod.ts";
 import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
-import { Gpu } from "./gpu/mod.ts";
+import { Gpu, OutOfMemoryError } from "./gpu/mod.ts";
 import { type CodaQuantizer, type Grid, gridsFor } from "./quantizer/mod.ts";
-import { fromArray, type Tensor } from "./tensor/mod.ts";
+import { empty, fromArray, type Tensor } from "./tensor/mod.ts";
 import { requireModel, type Tokens } from "./tokens/mod.ts";
-import type { AutoencoderKL } from "./vae/mod.ts";
+import { type OfMoments, type ToLatent, VaeInMemory, type Values } from "./vae/in_memory.ts";
+import type { AutoencoderKL, MemoryPlan } from "./vae/mod.ts";
 
 /** How a tokenizer is loaded. What its files say needs no option. */
 export interface LoadTokenizerOptions extends TokenizerOptions {
   /** The device to use; without it the tokenizer makes one and disposes it with itself. */
   gpu?: Gpu;
+  /** Bytes of GPU memory that the device which is made may use; see {@link GpuOptions.memoryBytes}. */
+  memoryBytes?: number;
 }
 
 /** How tokens are decoded. */
@@ -24,12 +27,14 @@ export interface DecodeOptions {
   scales?: number;
 }
 
-const BYTES_PER_FLOAT = 4;
+/** The most pixels along a side: kernels multiply positions by lengths in 32 bits. */
+const MAX_SIDE = 2 ** 15 - 1;
 
 /**
  * Turns images into discrete tokens and back: a continuous VAE with CODA's quantizer.
  *
- * The same image gives the same tokens alone and in any batch.
+ * The same image gives the same tokens alone and in any batch, and in whatever memory: what does not
+ * fit the device at once is computed in bands.
  *
  * @example
  * ```ts
@@ -52,6 +57,15 @@ export class Tokenizer implements Disposable {
   /** The hash of the weights by which token files know their model: 64 hexadecimal digits. */
   readonly modelId: string;
   #ownsGpu: boolean;
+  #inMemory: VaeInMemory;
+  /** The codes of each scale of an image's mean latent. */
+  #codes: OfMoments = {
+    name: "codes",
+    make: (moments) => {
+      const { mean } = this.vae.posterior(moments);
+      return this.quantizer.encode(this.vae.scaleLatent(mean));
+    },
+  };
 
   private constructor(
     gpu: Gpu,
@@ -63,6 +77,7 @@ export class Tokenizer implements Disposable {
     this.gpu = gpu;
     this.#ownsGpu = ownsGpu;
     this.vae = vae;
+    this.#inMemory = new VaeInMemory(vae);
     this.quantizer = quantizer;
     this.modelId = id;
   }
@@ -81,7 +96,7 @@ export class Tokenizer implements Disposable {
     source?: string | TokenizerFiles,
     options: LoadTokenizerOptions = {},
   ): Promise<Tokenizer> {
-    const gpu = options.gpu ?? await Gpu.create();
+    const gpu = options.gpu ?? await Gpu.create({ memoryBytes: options.memoryBytes });
     try {
       const { vae, quantizer, modelId } = await loadTokenizer(gpu, source, options);
       return new Tokenizer(gpu, !options.gpu, vae, quantizer, modelId);
@@ -91,11 +106,28 @@ export class Tokenizer implements Disposable {
     }
   }
 
-  /** The most pixels that an image may have on this adapter, alone in its batch. */
-  get maxPixels(): number {
-    const limit = this.gpu.adapter.limits.maxStorageBufferBindingSize;
-    const widest = Math.max(...this.vae.config.channels.slice(0, 2)); // both work at full resolution
-    return Math.floor(limit / (widest * BYTES_PER_FLOAT));
+  /**
+   * How an image of this size is encoded, or decoded, within the memory that the device may use:
+   * {@link Gpu.memoryBytes} and the adapter's limits. With a `count`, how so many are encoded together;
+   * where that is too much, how each is by itself.
+   *
+   * @throws {RangeError} where the size is that of no image, or no plan fits.
+   */
+  plan(
+    work: "encode" | "decode",
+    size: { readonly width: number; readonly height: number },
+    count: number = 1,
+  ): MemoryPlan {
+    this.#checkSize(size);
+    const padded = this.#paddedSize(size);
+    try {
+      const { path, bytes } = work === "encode"
+        ? this.#inMemory.planEncode(padded, count, this.#codes)
+        : this.#inMemory.planDecode(padded, this.#latentOf(padded, this.#anyIndices(padded)));
+      return { path, bytes };
+    } catch (error) {
+      throw tooLarge(size, error);
+    }
   }
 
   /**
@@ -114,7 +146,7 @@ export class Tokenizer implements Disposable {
   async encodeBatch(images: readonly Image[]): Promise<Tokens[]> {
     const { width, height } = this.#batchSize(images);
     const padded = this.#paddedSize({ width, height });
-    const scales = await Promise.all(this.#recordEncode(images, padded));
+    const scales = await this.#encoded(images, padded, this.#codes);
     const isPadded = padded.width !== width || padded.height !== height;
     return images.map((_, n) => ({
       width,
@@ -125,7 +157,7 @@ export class Tokenizer implements Disposable {
       grids: this.#grids(padded),
       indices: scales.map((all) => {
         const count = all.length / images.length;
-        return all.slice(n * count, (n + 1) * count);
+        return new Uint32Array(all.subarray(n * count, (n + 1) * count));
       }),
     }));
   }
@@ -141,14 +173,10 @@ export class Tokenizer implements Disposable {
     const scales = options.scales ?? tokens.grids.length;
     this.#checkTokens(tokens, scales);
     const padded = this.#paddedSize(tokens);
-    const values = await this.#recordDecode(tokens, padded, scales);
-    return crop(
-      floatToImage(values, padded.width, padded.height),
-      0,
-      0,
-      tokens.height,
-      tokens.width,
+    const indices = tokens.grids.slice(0, scales).map(({ height, width }, i) => () =>
+      fromArray(this.gpu, tokens.indices[i], [1, height, width])
     );
+    return await this.#decoded(tokens, this.#latentOf(padded, indices));
   }
 
   /**
@@ -160,8 +188,14 @@ export class Tokenizer implements Disposable {
   async reconstruct(image: Image): Promise<Image> {
     const { width, height } = this.#batchSize([image]);
     const padded = this.#paddedSize({ width, height });
-    const values = await this.#recordReconstruct(image, padded);
-    return crop(floatToImage(values, padded.width, padded.height), 0, 0, image.height, image.width);
+    const [mean] = await this.#encoded([image], padded, {
+      name: "mean",
+      make: (moments) => [this.vae.posterior(moments).mean],
+    });
+    const latent = this.#latentSize(padded);
+    const shape = [1, latent.height, latent.width, this.vae.config.latentChannels];
+    const make = () => fromArray(this.gpu, mean, shape);
+    return await this.#decoded(image, { name: "latent", make });
   }
 
   /**
@@ -180,35 +214,50 @@ export class Tokenizer implements Disposable {
     if (this.#ownsGpu) this.gpu[Symbol.dispose]();
   }
 
-  #recordEncode(images: readonly Image[], padded: Size): Promise<Uint32Array>[] {
-    using _scope = this.gpu.scope();
-    const { mean } = this.vae.encode(this.#upload(images, padded));
-    const indices = this.quantizer.encode(this.vae.scaleLatent(mean));
-    return indices.map((index) => index.readU32());
+  /** The values of what `then` makes of the moments of images of one size. */
+  async #encoded(images: readonly Image[], padded: Size, then: OfMoments): Promise<Values[]> {
+    try {
+      const values = () => this.#valuesOf(images, padded);
+      return await this.#inMemory.encode(values, padded, images.length, then);
+    } catch (error) {
+      throw tooLarge(images[0], error);
+    }
   }
 
-  #recordDecode(tokens: Tokens, padded: Size, scales: number): Promise<Float32Array> {
-    using _scope = this.gpu.scope();
-    const indices = tokens.grids.slice(0, scales).map(({ height, width }, i) =>
-      fromArray(this.gpu, tokens.indices[i], [1, height, width])
+  /** The VAE's latent of the codes of scales. */
+  #latentOf(padded: Size, indices: readonly (() => Tensor)[]): ToLatent {
+    const make = () => {
+      const found = indices.map((index) => index());
+      return this.vae.unscaleLatent(this.quantizer.decode(found, this.#latentSize(padded)));
+    };
+    return { name: `${indices.length} scales`, make };
+  }
+
+  /** Codes that say nothing, for a plan. */
+  #anyIndices(padded: Size): (() => Tensor)[] {
+    return this.#grids(padded).map(({ height, width }) => () =>
+      empty(this.gpu, [1, height, width], "u32")
     );
-    const fHat = this.quantizer.decode(indices, this.#latentSize(padded));
-    return this.vae.decode(this.vae.unscaleLatent(fHat)).readF32();
   }
 
-  #recordReconstruct(image: Image, padded: Size): Promise<Float32Array> {
-    using _scope = this.gpu.scope();
-    const { mean } = this.vae.encode(this.#upload([image], padded));
-    return this.vae.decode(mean).readF32();
+  /** The image of a size whose latent, that of the size padded, is made. */
+  async #decoded({ width, height }: Size, latent: ToLatent): Promise<Image> {
+    const padded = this.#paddedSize({ width, height });
+    try {
+      const values = await this.#inMemory.decode(padded, latent);
+      return crop(floatToImage(values, padded.width, padded.height), 0, 0, height, width);
+    } catch (error) {
+      throw tooLarge({ width, height }, error);
+    }
   }
 
-  #upload(images: readonly Image[], { width, height }: Size): Tensor {
+  #valuesOf(images: readonly Image[], { width, height }: Size): Float32Array {
     const size = width * height * 3;
     const values = new Float32Array(images.length * size);
     images.forEach((image, n) =>
       imageToFloat(padTo(image, { width, height }), values.subarray(n * size, (n + 1) * size))
     );
-    return fromArray(this.gpu, values, [images.length, height, width, 3]);
+    return values;
   }
 
   #batchSize(images: readonly Image[]): Size {
@@ -221,25 +270,22 @@ export class Tokenizer implements Disposable {
           "images of one batch have one size",
       );
     }
-    this.#checkSize({ width, height }, images.length);
+    this.#checkSize({ width, height });
     images.forEach(checkData);
     return { width, height };
   }
 
-  #checkSize({ width, height }: Size, count: number): void {
+  #checkSize({ width, height }: Size): void {
     const f = this.vae.reduction;
     if (width < f || height < f) {
       throw new RangeError(
         `an image of ${width}×${height} is smaller than one token, ${f}×${f} pixels: enlarge it`,
       );
     }
-    const most = this.maxPixels / count;
     const padded = this.#paddedSize({ width, height });
-    if (padded.width * padded.height > most) {
-      const megapixels = (most / 1e6).toFixed(2);
+    if (Math.max(padded.width, padded.height) > MAX_SIDE) {
       throw new RangeError(
-        `an image of ${width}×${height} is too large for this adapter, which holds ` +
-          `${megapixels} megapixels of this model at once: shrink it`,
+        `an image of ${width}×${height} is too large: a side may have ${MAX_SIDE} pixels: shrink it`,
       );
     }
   }
@@ -265,7 +311,7 @@ export class Tokenizer implements Disposable {
         `decode: ${scales} scales of tokens that hold 1 to ${tokens.grids.length}`,
       );
     }
-    this.#checkSize(tokens, 1);
+    this.#checkSize(tokens);
     const padded = this.#paddedSize(tokens);
     const { width, height } = tokens.decoded ?? tokens;
     if (width !== padded.width || height !== padded.height) {
@@ -307,4 +353,11 @@ function checkData({ width, height, data }: Image): void {
     `encode: an image of ${width}×${height} has ${data.length} bytes, ` +
       "expected whole numbers and three bytes a pixel",
   );
+}
+
+/** An error that says, where memory was too small, for which image. */
+function tooLarge({ width, height }: Size, error: unknown): unknown {
+  if (!(error instanceof OutOfMemoryError)) return error;
+  const text = `an image of ${width}×${height} is too large for this adapter: ${error.message}`;
+  return new RangeError(`${text}: shrink it`, { cause: error });
 }

@@ -2,7 +2,7 @@
 import { extname } from "@std/path";
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { choiceFlag, numberFlag, stringFlag } from "./flags.ts";
+import { bytesFlag, choiceFlag, numberFlag, stringFlag } from "./flags.ts";
 import { isOutputFile, namedFiles, planOutputs } from "./outputs.ts";
 
 const FORMATS = ["png", "jpeg", "webp"] as const;
@@ -47,6 +47,9 @@ export const decode: Command = defineCommand({
       min: 1,
       max: 100,
     }),
+    memory: bytesFlag(
+      "GPU memory to stay within, for example 2GB; what needs more is computed in bands",
+    ),
   },
   examples: [
     { does: "one image: photo.png", type: "coda decode photo.coda" },

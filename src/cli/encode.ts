@@ -1,7 +1,7 @@
 /** `coda encode`: images become tokens. */
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { booleanFlag, numberFlag, stringFlag } from "./flags.ts";
+import { booleanFlag, bytesFlag, numberFlag, stringFlag } from "./flags.ts";
 import { namedImages, planOutputs } from "./outputs.ts";
 
 /** The command. */
@@ -13,8 +13,10 @@ export const encode: Command = defineCommand({
     under the image's name; the images of a folder keep their places below it. --json prints the
     tokens instead.
 
-    Images of any size and aspect ratio are taken as they are, or resized with --short-side. A bad
-    image is reported, the others are done, and the exit code is 1.`,
+    Images of any size and aspect ratio are taken as they are, or resized with --short-side. One that
+    needs more GPU memory than --memory allows, or the adapter has for one tensor, is encoded in
+    bands of rows, to the same tokens. A bad image is reported, the others are done, and the exit code
+    is 1.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },
   flags: {
     model: stringFlag(
@@ -39,6 +41,9 @@ export const encode: Command = defineCommand({
       min: 1,
       default: 4,
     }),
+    memory: bytesFlag(
+      "GPU memory to stay within, for example 2GB; what needs more is computed in bands",
+    ),
   },
   examples: [
     { does: "one photograph: photo.coda", type: "coda encode photo.jpg" },

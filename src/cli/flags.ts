@@ -108,6 +108,22 @@ export function choiceFlag<C extends string>(
   });
 }
 
+const UNITS: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, t: 4 };
+
+/** A flag with a number of bytes such as 2GB or 512MiB, undefined where it is not given. */
+export function bytesFlag(
+  help: string,
+  options: ValueOptions<number> = {},
+): Flag<number | undefined> {
+  return valueFlag(help, "BYTES", options, (text, name) => {
+    const [, number, unit, binary] = /^(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b$/i.exec(text.trim()) ?? [];
+    const step = binary ? 1024 : 1000;
+    const bytes = Math.floor(Number(number) * step ** UNITS[unit?.toLowerCase()]);
+    if (bytes > 0 && !(binary && unit === "")) return bytes;
+    throw new UsageError(`--${name} takes a size such as 2GB or 512MiB; found ${quoted(text)}`);
+  });
+}
+
 function valueFlag<T>(
   help: string,
   value: string,

@@ -5,7 +5,15 @@ import { add, attention, reshape } from "../ops/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
 import { type BlockContext, makeConv } from "./blocks.ts";
 import type { Layer } from "./sequence.ts";
-import { bandsOf, type FeatureMap, type Part, type Reading, type Rows, sameRows, type Stages } from "./stages.ts";
+import {
+  bandsOf,
+  type FeatureMap,
+  type Part,
+  type Reading,
+  type Rows,
+  sameRows,
+  type Stages,
+} from "./stages.ts";
 
 /** Single-head self-attention over all positions, plus the input. */
 export class AttentionBlock implements Layer {

@@ -24,9 +24,9 @@ export interface BandPlan extends MemoryPlan {
 /** Into how many parts an attention's keys are cut: no more often than memory asks for. */
 const KEY_PARTS = [1, 4, 16, 64];
 
-/** The plan of work that is done at once; undefined where that exceeds `gpu.memoryBytes`. */
-export function planWhole(gpu: Gpu, work: () => void): MemoryPlan | undefined {
-  const bytes = usedBytes(gpu) + gpu.measure(work);
+/** The plan of work that takes so much at once; undefined where that exceeds `gpu.memoryBytes`. */
+export function planWhole(gpu: Gpu, measured: number): MemoryPlan | undefined {
+  const bytes = usedBytes(gpu) + measured;
   return bytes <= gpu.memoryBytes ? { path: "whole", bytes } : undefined;
 }
 

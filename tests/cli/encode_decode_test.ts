@@ -1,9 +1,10 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { loadImage, resizeShortSide, saveImage } from "../../src/data/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import { decodeTokens, readTokens, tokensFromJson, writeTokens } from "../../src/tokens/mod.ts";
+import type { MemoryPlan } from "../../src/vae/mod.ts";
 import { withFolder } from "../data/photos.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { coda } from "./program.ts";
@@ -141,41 +142,48 @@ withTokenizer("encode: a path that is not there does not stop the others", async
   assertEquals(one, { code: 1, stdout: "", stderr: `coda: ${missing[0]}: ${why}\n` });
 });
 
-gpuTest(
-  "encode: an image that the adapter cannot hold is told with what fits",
-  (gpu) =>
-    withFolder(async (path) => {
-      const model = join(path, "model");
-      const vae = {
-        inChannels: 3,
-        channels: [256, 4],
-        blocksPerLevel: 1,
-        latentChannels: 4,
-        normGroups: 2,
-        midAttention: false,
-        encoderAttentionLevels: [],
-        quantConv: false,
-        postQuantConv: false,
-        scale: 1,
-        shift: 0,
-      };
-      await writeTokenizer(gpu, model, { vae });
-      const wide = join(path, "wide.png");
-      await saveImage(wide, { width: 20_000, height: 500, data: new Uint8Array(20_000 * 500 * 3) });
-      const out = join(path, "out");
-      const { code, stdout, stderr } = await coda(["encode", wide, "--model", model, "--out", out]);
-      assertEquals({ code, stdout }, { code: 1, stdout: "" });
-      const [, side] = /--short-side (\d+)\n$/.exec(stderr) ?? [];
-      assertStringIncludes(
-        stderr,
-        `coda: ${wide}: an image of 20000×500 is too large for this adapter`,
-      );
-      assertEquals(stderr.trim().split("\n").length, 1);
-      using tokenizer = await Tokenizer.load(model, { gpu });
-      const pixels = Number(side) * Number(side) * 40;
-      assertEquals(pixels <= tokenizer.maxPixels && pixels > tokenizer.maxPixels / 2, true, side);
-      assertEquals(await contents(out), {});
-    }),
+withTokenizer(
+  "encode and decode --memory: the same tokens and image, and what they took",
+  async (path, model, gpu) => {
+    const image = pattern(66, 37);
+    const input = join(path, "a.png");
+    await saveImage(input, image);
+    using tokenizer = await Tokenizer.load(model, { gpu });
+    const tokens = await tokenizer.encode(image);
+    const took = /, (whole|in bands), at most ([\d.]+) (KiB|MiB) of GPU memory\n$/;
+    for (const [memory, how] of [["20MB", "whole"], ["0.5MiB", "in bands"]]) {
+      const flags = ["--model", model, "--out", path, "--memory", memory];
+      const encoded = await coda(["encode", input, ...flags]);
+      assertEquals(encoded.stderr, "");
+      assertEquals(took.exec(encoded.stdout)?.[1], how, encoded.stdout);
+      assertEquals(await readTokens(join(path, "a.coda")), tokens);
+      const decoded = await coda(["decode", join(path, "a.coda"), ...flags.with(3, path + "/out")]);
+      assertEquals(decoded.stderr, "");
+      assertEquals(took.exec(decoded.stdout)?.[1], how, decoded.stdout);
+      assertEquals(await loadImage(join(path, "out", "a.png")), await tokenizer.decode(tokens));
+      const json = await coda(["encode", input, "--model", model, "--json", "--memory", memory]);
+      const [{ memory: found }]: { memory: MemoryPlan }[] = JSON.parse(json.stdout);
+      assertEquals(found.path, how === "whole" ? "whole" : "bands");
+      assert(found.bytes > 100_000 && found.bytes < 20_000_000, `${found.bytes}`);
+    }
+  },
+);
+
+withTokenizer(
+  "encode: an image that exceeds the memory is told with what fits",
+  async (path, model) => {
+    const input = join(path, "a.png");
+    await saveImage(input, pattern(220, 160));
+    const flags = ["--model", model, "--out", join(path, "out"), "--memory", "800KB"];
+    const { code, stdout, stderr } = await coda(["encode", input, ...flags]);
+    assertEquals({ code, stdout }, { code: 1, stdout: "" });
+    const [, side] =
+      /an image of 220×160 is too large for this adapter: it needs \d+ KiB of GPU memory even in bands, \d+ KiB of that in use already, and 782 KiB may be taken: shrink it, for example with --short-side (\d+)\n$/
+        .exec(stderr) ?? [];
+    assert(Number(side) > 20 && Number(side) < 160, stderr);
+    const fitting = await coda(["encode", input, ...flags, "--short-side", side]);
+    assertEquals([fitting.code, fitting.stderr], [0, ""]);
+  },
 );
 
 withTokenizer(
@@ -252,6 +260,7 @@ Deno.test("encode and decode: wrong command lines end with 2", async () => {
       [["encode", "a.jpg", "--json", "--out", "b"], "--json prints to stdout: leave out --out"],
       [["decode", "a.coda", "--out", "b.png", "--format", "webp"], "--out b.png is no webp"],
       [["decode", "a.coda", "--quality", "50"], "--quality is for JPEG and WebP"],
+      [["encode", "a.jpg", "--memory", "2"], "--memory takes a size such as 2GB or 512MiB"],
       [["decode", "a.coda", "--scales", "0"], "--scales takes a whole number of 1 or more"],
     ] as const
   ) {

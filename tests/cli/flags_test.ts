@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/cli/errors.ts";
 import {
   booleanFlag,
+  bytesFlag,
   choiceFlag,
   flagsHelp,
   numberFlag,
@@ -43,6 +44,16 @@ Deno.test("flags: values, short names, and arguments kept as typed", () => {
     format: "webp",
   });
   assertEquals(found.args, ["1.50", "--not-a-flag", "007"]);
+});
+
+Deno.test("flags: bytes in decimal and binary units", () => {
+  const read = (text: string) =>
+    parseFlags({ memory: bytesFlag("how much") }, [`--memory=${text}`]).flags.memory;
+  const found = ["2GB", "512MiB", "1.5 kb", "3b", "1TiB"].map(read);
+  assertEquals(found, [2e9, 512 * 2 ** 20, 1500, 3, 2 ** 40]);
+  for (const text of ["2", "GB", "-1MB", "0GB", "2iB", "1e9B", "2 GBs"]) {
+    assertThrows(() => read(text), UsageError, "--memory takes a size such as 2GB or 512MiB");
+  }
 });
 
 function refused(args: string[], message: string): void {

@@ -119,7 +119,7 @@ for (const kind of ["encode", "decode"] as const) {
 
 /** Runs what is planned, compares it with what is expected, and returns the path; "none" without one. */
 async function runPlanned(gpu: Gpu, work: Work, expected: Float32Array): Promise<string> {
-  const whole = planWhole(gpu, () => void work.whole());
+  const whole = planWhole(gpu, gpu.measure(() => void work.whole()));
   if (whole) {
     assertSame(await work.read(), expected);
     return whole.path;
@@ -145,7 +145,7 @@ for (const kind of ["encode", "decode"] as const) {
     const expected = await whole.read();
     using small = await Gpu.create({ limits: { maxStorageBufferBindingSize: 2 ** 16 } });
     using work = new Work(small, kind, 200, 20);
-    assertEquals(planWhole(small, () => void work.whole()), undefined);
+    assertEquals(planWhole(small, small.measure(() => void work.whole())), undefined);
     const { path, stages, bands } = planInBands(small, () => work.stages(), () => {});
     assertEquals(path, "bands");
     assertSame(await runInBands(small, stages, bands, work.values), expected);

@@ -4,6 +4,8 @@ import { Tokenizer } from "../../tokenizer.ts";
 import { readTokens, requireModel } from "../../tokens/mod.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import type { Job } from "../outputs.ts";
+import type { MemoryPlan } from "../../vae/mod.ts";
+import { MemoryPaths } from "./memory_paths.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
 
@@ -15,6 +17,8 @@ export interface DecodeOptions {
   readonly scales: number | undefined;
   /** Quality of JPEG and WebP. */
   readonly quality: number | undefined;
+  /** GPU bytes to stay within. */
+  readonly memory: number | undefined;
   /** Whether nothing but problems is shown. */
   readonly quiet: boolean;
 }
@@ -22,23 +26,27 @@ export interface DecodeOptions {
 /** Decodes token files, tells of those that cannot be, and returns the exit code. */
 export async function decodeFiles(jobs: readonly Job[], options: DecodeOptions): Promise<number> {
   const { quiet } = options;
-  using tokenizer = await Tokenizer.load(options.model);
+  using tokenizer = await Tokenizer.load(options.model, { memoryBytes: options.memory });
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "decode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);
   const start = performance.now();
+  const paths = new MemoryPaths(options.memory !== undefined);
   let done = 0;
   for (const job of jobs) {
     if (stop.signal.aborted) break;
     try {
-      await decodeFile(tokenizer, job, options);
+      paths.add(await decodeFile(tokenizer, job, options));
       done++;
     } catch (error) {
       problems.add(job.input, error);
     }
     progress.update(done + problems.count);
   }
-  if (!quiet && done > 0) console.log(summaryText(done, (performance.now() - start) / 1000));
+  if (!quiet && done > 0) {
+    const seconds = (performance.now() - start) / 1000;
+    console.log([...summaryTexts(done, seconds), ...paths.texts()].join(", "));
+  }
   return problems.finish(jobs.length, "decoded");
 }
 
@@ -46,14 +54,15 @@ async function decodeFile(
   tokenizer: Tokenizer,
   { input, output }: Job,
   { scales, quality }: DecodeOptions,
-): Promise<void> {
+): Promise<MemoryPlan> {
   const tokens = await readTokens(input);
   requireModel(tokens, tokenizer.modelId, input);
   const image = await tokenizer.decode(tokens, { scales });
   await saveImage(output, image, { quality });
+  return tokenizer.plan("decode", image);
 }
 
-function summaryText(images: number, seconds: number): string {
+function summaryTexts(images: number, seconds: number): string[] {
   const rate = (images / seconds).toPrecision(3);
-  return `${images === 1 ? "1 image" : `${images} images`}, ${rate} images/s`;
+  return [images === 1 ? "1 image" : `${images} images`, `${rate} images/s`];
 }

@@ -8,6 +8,8 @@ import { stopOnInterrupt } from "../interrupt.ts";
 import type { Job } from "../outputs.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
+import type { MemoryPlan } from "../../vae/mod.ts";
+import { MemoryPaths } from "./memory_paths.ts";
 
 /** The most pixels that are read of an image: as many as can be shrunk. */
 const MAX_PIXELS = 2 ** 28;
@@ -22,6 +24,8 @@ export interface EncodeOptions {
   readonly shortSide: number | undefined;
   /** How many images of equal size are encoded together. */
   readonly batch: number;
+  /** GPU bytes to stay within. */
+  readonly memory: number | undefined;
   /** Whether nothing but problems and JSON is shown. */
   readonly quiet: boolean;
 }
@@ -37,19 +41,19 @@ export async function encodeImages(
   options: EncodeOptions,
 ): Promise<number> {
   const { json, quiet } = options;
-  using tokenizer = await Tokenizer.load(options.model);
+  using tokenizer = await Tokenizer.load(options.model, { memoryBytes: options.memory });
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "encode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);
   for (const error of errors) problems.add(error.file, error);
-  const summary = new Summary();
+  const summary = new Summary(new MemoryPaths(options.memory !== undefined));
   const documents: string[] = [];
   const encoder = new Encoder(tokenizer, jobs, options, problems);
-  for await (const { job, tokens } of encoder.results()) {
+  for await (const { job, tokens, memory } of encoder.results()) {
     if (stop.signal.aborted) break;
-    if (json) documents.push(JSON.stringify({ file: job.input, ...tokensToJson(tokens) }));
+    if (json) documents.push(JSON.stringify({ file: job.input, memory, ...tokensToJson(tokens) }));
     else await writeTokens(job.output, tokens);
-    summary.add(tokens);
+    summary.add(tokens, memory);
     progress.update(summary.images + problems.count);
   }
   if (json) console.log(documents.length === 0 ? "[]" : `[\n${documents.join(",\n")}\n]`);
@@ -67,6 +71,7 @@ interface Loaded {
 interface Encoded {
   readonly job: Job;
   readonly tokens: Tokens;
+  readonly memory: MemoryPlan;
 }
 
 /** Reads images ahead, groups neighbours of equal size, encodes. */
@@ -130,7 +135,8 @@ class Encoder {
     if (group.length === 0) return [];
     try {
       const all = await this.#tokenizer.encodeBatch(group.map(({ image }) => image));
-      return all.map((tokens, i) => ({ job: group[i].job, tokens }));
+      const memory = this.#tokenizer.plan("encode", group[0].image, group.length);
+      return all.map((tokens, i) => ({ job: group[i].job, tokens, memory }));
     } catch (error) {
       if (group.length === 1) {
         const [{ job, image }] = group;
@@ -145,12 +151,27 @@ class Encoder {
 
   /** A --short-side with which an image of another size can be encoded. */
   #hint({ width, height }: Image): string {
-    const { maxPixels, vae: { reduction } } = this.#tokenizer;
+    const { reduction } = this.#tokenizer.vae;
     const side = Math.min(width, height);
     if (side < reduction) return `, for example with --short-side ${8 * reduction}`;
-    const scale = Math.min(1, Math.sqrt(maxPixels / (width * height)));
-    const fitting = Math.floor(side * scale / reduction) * reduction;
-    return fitting < reduction ? " or cut it" : `, for example with --short-side ${fitting}`;
+    let [fits, tooLarge] = [0, Math.floor(side / reduction) + 1]; // in tokens
+    while (tooLarge - fits > 1) {
+      const middle = Math.floor((fits + tooLarge) / 2);
+      if (this.#fits(width, height, middle * reduction / side)) fits = middle;
+      else tooLarge = middle;
+    }
+    return fits === 0 ? " or cut it" : `, for example with --short-side ${fits * reduction}`;
+  }
+
+  #fits(width: number, height: number, scale: number): boolean {
+    const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+    try {
+      this.#tokenizer.plan("encode", { width: w, height: h });
+      return true;
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
   }
 }
 
@@ -165,8 +186,14 @@ class Summary {
   #bits = 0;
   #pixels = 0;
   #start = performance.now();
+  #paths: MemoryPaths;
 
-  add({ width, height, grids, codebookSize }: Tokens): void {
+  constructor(paths: MemoryPaths) {
+    this.#paths = paths;
+  }
+
+  add({ width, height, grids, codebookSize }: Tokens, memory: MemoryPlan): void {
+    this.#paths.add(memory);
     const tokens = tokenCount(grids);
     this.images++;
     this.#tokens.push(tokens);
@@ -183,6 +210,7 @@ class Summary {
       `${tokens} tokens each`,
       `${(this.#bits / this.#pixels).toFixed(3)} bits per pixel`,
       `${(this.images / seconds).toPrecision(3)} images/s`,
+      ...this.#paths.texts(),
     ].join(", ");
   }
 }
