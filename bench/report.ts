@@ -14,7 +14,7 @@ import { Display } from "./report/display.ts";
 import { markdown, slugOf } from "./report/markdown.ts";
 import { modelRows } from "./report/models.ts";
 import { operationRows } from "./report/operations.ts";
-import { measurePeaks } from "./report/peaks.ts";
+import { higherOf, measurePeaks } from "./report/peaks.ts";
 import type { Report, RowResult } from "./report/result.ts";
 import type { Row } from "./report/row.ts";
 import { settingOf } from "./report/setting.ts";
@@ -79,7 +79,7 @@ async function measured(
   using progress = new Display(rows.length);
   progress.show("the adapter");
   const setting = await settingOf(command);
-  const peaks = await measurePeaks();
+  const before = await measurePeaks();
   const torch = await torchFor(python);
   const results: RowResult[] = [];
   for (const row of rows) {
@@ -87,6 +87,7 @@ async function measured(
     results.push(await resultOf(row, budget, typeof torch === "string" ? undefined : torch));
     progress.done();
   }
+  const peaks = higherOf(before, await measurePeaks()); // a busy moment must not lower them
   if (typeof torch === "string") return { setting, peaks, torch: { absent: torch }, rows: results };
   await torch[Symbol.asyncDispose]();
   return { setting, peaks, torch: { name: torch.name }, rows: results };

@@ -37,7 +37,7 @@ export function markdown({ setting, peaks, torch, rows }: Report): string {
 }
 
 const PEAKS = `Kernels that do nothing else: chains of multiply-adds in registers, a copy of much
-memory, loads from 16 KiB. The fastest of several ways of writing each.`;
+memory, loads from 16 KiB. The fastest of several ways of writing each, before the rows and after them.`;
 
 const ROWS = `Times are medians, in milliseconds per call. "GPU" is the sum of the timestamps of all
 dispatches, "wall" many calls and one wait by the clock; the rate is that of the GPU's time, of whole

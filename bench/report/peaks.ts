@@ -64,6 +64,16 @@ export async function measurePeaks(): Promise<Peaks> {
   }
 }
 
+/** The higher of each of two measurements. */
+export function higherOf(a: Peaks, b: Peaks): Peaks {
+  return {
+    float32: Math.max(a.float32, b.float32),
+    float16: a.float16 === null ? b.float16 : Math.max(a.float16, b.float16 ?? 0),
+    copy: Math.max(a.copy, b.copy),
+    loads: Math.max(a.loads, b.loads),
+  };
+}
+
 /** Independent chains of multiply-adds; how many a processor needs to be busy differs. */
 function arithmetic(scalar: "f32" | "f16", groups: number): Variant[] {
   const loops = 32;
