@@ -31,7 +31,7 @@ export interface ConvertOptions extends VaeOptions, QuantizerOptions {
 /** What was converted into what. */
 export interface Conversion {
   /** What was written. */
-  readonly kind: ConversionPlan["kind"];
+  readonly kind: "tokenizer" | "autoencoder" | "quantizer" | "tensors";
   /** The weight file. */
   readonly file: string;
   /** The config.json, in a folder. */

@@ -1,5 +1,5 @@
 import { quantizerConfigToJson } from "../quantizer/mod.ts";
-import { vaeConfigToJson, type VaeShape, vaeShapes } from "../vae/mod.ts";
+import { vaeConfigToJson, type VaeShape } from "../vae/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Config } from "./config.ts";
 import type { ConvertOptions, WrittenLayout } from "./convert.ts";
@@ -10,7 +10,13 @@ import { translate } from "./key_names.ts";
 import { quantizerOf, type QuantizerSource } from "./quantizer_of.ts";
 import type { TensorToMake } from "./safetensors_write.ts";
 import type { TensorFile } from "./source.ts";
-import { type DescribedVae, describeVae, LORA_TENSOR } from "./vae_of.ts";
+import {
+  adaptedConvs,
+  type DescribedVae,
+  describeVae,
+  expectWhole,
+  LORA_TENSOR,
+} from "./vae_of.ts";
 
 /** What a conversion writes. */
 export interface ConversionPlan {
@@ -101,11 +107,8 @@ function vaePlan(
   prefix = "",
 ): Pick<ConversionPlan, "layout" | "tensors" | "fused"> {
   const layout = options.layout ?? (from === "ldm" ? "ldm" : "diffusers");
-  const adapted = new Set(
-    weights.names.filter((name) => LORA_TENSOR.test(name))
-      .map((name) => name.replace(LORA_TENSOR, "")),
-  );
-  expectWhole(weights, shape, adapted);
+  const adapted = adaptedConvs(weights);
+  expectWhole(weights, shape);
   const isWritten = (name: string) => !options.fuseLora || !LORA_TENSOR.test(name);
   const tensors = weights.names.filter(isWritten).map((name) => {
     const conv = name.replace(/\.weight$/, "");
@@ -119,21 +122,6 @@ function vaePlan(
     };
   }).map((tensor) => ({ ...tensor, name: prefix + tensor.name }));
   return { layout, tensors, fused: options.fuseLora ? adapted.size : 0 };
-}
-
-/** Refuses an autoencoder of which something is missing. */
-function expectWhole(
-  weights: DescribedVae["weights"],
-  shape: VaeShape,
-  adapted: ReadonlySet<string>,
-): void {
-  for (const [name, expected] of vaeShapes(shape)) weights.expectShape(name, expected);
-  for (const conv of adapted) {
-    const [out, input, height, width] = weights.info(`${conv}.weight`).shape;
-    const [rank] = weights.info(`${conv}.lora_layer.down.weight`).shape;
-    weights.expectShape(`${conv}.lora_layer.down.weight`, [rank, input, height, width]);
-    weights.expectShape(`${conv}.lora_layer.up.weight`, [out, rank, 1, 1]);
-  }
 }
 
 /** A tensor's name and shape in a layout. */

@@ -8,10 +8,10 @@ export interface FamilyGuess {
   /** How wide it is beside them; 1 is the published width. */
   readonly width: number;
   /**
-   * What tells the first from the others: nothing is needed, something in the file, its name, or
-   * nothing does.
+   * What tells the first from the others: nothing is needed, something in the file, its name, a preset,
+   * or nothing does.
    */
-  readonly by: "shape" | "file" | "name" | "nothing";
+  readonly by: "shape" | "file" | "name" | "preset" | "nothing";
 }
 
 /** What tells families of one shape apart: words in a file's metadata or tensors' names, and in its name. */

@@ -1,10 +1,10 @@
-import { type Layout, LAYOUTS, PARTS, PLACES, TENSORS } from "./layouts.ts";
+import { type KeyLayout, LAYOUTS, PARTS, PLACES, TENSORS } from "./layouts.ts";
 
 /** A part of a place, named in each layout. */
 interface Rule {
   readonly isLinear: boolean;
-  readonly templates: Readonly<Record<Layout, string>>;
-  readonly patterns: Readonly<Record<Layout, RegExp>>;
+  readonly templates: Readonly<Record<KeyLayout, string>>;
+  readonly patterns: Readonly<Record<KeyLayout, RegExp>>;
 }
 
 /** What a tensor's name in LDM layout says of it, and whether it is a linear map in diffusers. */
@@ -29,7 +29,7 @@ const RULES: readonly Rule[] = PLACES.flatMap((place) =>
   })
 );
 
-function byLayout<T>(make: (layout: Layout) => T): Record<Layout, T> {
+function byLayout<T>(make: (layout: KeyLayout) => T): Record<KeyLayout, T> {
   return { ldm: make("ldm"), diffusers: make("diffusers"), "diffusers-old": make("diffusers-old") };
 }
 
@@ -48,8 +48,8 @@ function patternOf(template: string): RegExp {
  */
 export function translate(
   name: string,
-  from: Layout,
-  to: Layout,
+  from: KeyLayout,
+  to: KeyLayout,
   levels: number,
 ): Translated | undefined {
   for (const { isLinear, templates, patterns } of RULES) {
@@ -69,7 +69,7 @@ function reversed(number: string | undefined, levels: number): string {
 }
 
 /** The layout that most names are of; that of LDM where none is. */
-export function layoutOf(names: readonly string[]): Layout {
+export function layoutOf(names: readonly string[]): KeyLayout {
   const counts = LAYOUTS.map((layout) =>
     names.filter((name) => translate(name, layout, "ldm", 0) !== undefined).length
   );
@@ -77,14 +77,14 @@ export function layoutOf(names: readonly string[]): Layout {
 }
 
 /** The places whose numbers are those of levels, in each layout. */
-const LEVELS: Readonly<Record<Layout, RegExp>> = byLayout((layout) =>
+const LEVELS: Readonly<Record<KeyLayout, RegExp>> = byLayout((layout) =>
   layout === "ldm"
     ? /^(?:encoder\.down|decoder\.up)\.(\d{1,4})\./
     : /^(?:encoder\.down_blocks|decoder\.up_blocks)\.(\d{1,4})\./
 );
 
 /** How many levels the tensors of these names are of. */
-export function levelsOf(names: readonly string[], layout: Layout): number {
+export function levelsOf(names: readonly string[], layout: KeyLayout): number {
   const levels = names.map((name) => Number(LEVELS[layout].exec(name)?.[1] ?? -1));
   return 1 + levels.reduce((most, level) => Math.max(most, level), -1);
 }

@@ -1,8 +1,8 @@
 /** A way of naming an autoencoder's tensors. Files in the older diffusers names are read, not written. */
-export type Layout = "ldm" | "diffusers" | "diffusers-old";
+export type KeyLayout = "ldm" | "diffusers" | "diffusers-old";
 
 /** The layouts, the likeliest first. */
-export const LAYOUTS: readonly Layout[] = ["ldm", "diffusers", "diffusers-old"];
+export const LAYOUTS: readonly KeyLayout[] = ["ldm", "diffusers", "diffusers-old"];
 
 /** What a module is made of: see {@link PARTS}. */
 export type Kind = "conv" | "norm" | "resnet" | "attention";
@@ -72,7 +72,7 @@ export const PLACES: readonly Place[] = [
 ];
 
 /** A part of a module, by its name in each layout; empty where the module is the part itself. */
-export interface Part extends Readonly<Record<Layout, string>> {
+export interface Part extends Readonly<Record<KeyLayout, string>> {
   /** Whether diffusers has a linear map, [out, in], where LDM has a 1×1 convolution, [out, in, 1, 1]. */
   readonly isLinear?: boolean;
 }

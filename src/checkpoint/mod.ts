@@ -15,6 +15,19 @@ export {
 } from "./convert.ts";
 export type { FloatDtype, IntegerDtype, StoredDtype, StoredFloat, TensorData } from "./dtype.ts";
 export { CheckpointError, type CheckpointErrorOptions, WriteError } from "./errors.ts";
+export { inspectCheckpoint } from "./inspect/inspect.ts";
+export type {
+  Amount,
+  InspectedFamily,
+  InspectedFile,
+  InspectedGroup,
+  InspectedLora,
+  InspectedQuantizer,
+  InspectedVae,
+  Inspection,
+  NearestFamily,
+} from "./inspect/types.ts";
+export type { Difference, Misshapen } from "./inspect/difference.ts";
 export {
   type AdaptedParts,
   loadAdapted,
@@ -23,6 +36,7 @@ export {
   type TokenizerOptions,
   type TokenizerParts,
 } from "./load_tokenizer.ts";
+export type { KeyLayout } from "./layouts.ts";
 export { loadVae, type LoadVaeOptions } from "./load_vae.ts";
 export { modelId, type NamedWeights } from "./model_id.ts";
 export { openTensors } from "./open_tensors.ts";

@@ -1,6 +1,6 @@
 import { CheckpointError, quote } from "./errors.ts";
 import { layoutOf, levelsOf, translate } from "./key_names.ts";
-import type { Layout } from "./layouts.ts";
+import type { KeyLayout } from "./layouts.ts";
 import { RenamedFile, type Renaming } from "./renamed.ts";
 import type { TensorFile } from "./source.ts";
 
@@ -14,7 +14,7 @@ export interface VaePart {
   /** They, under LDM's names and with LDM's shapes. */
   readonly weights: RenamedFile;
   /** How the file names them. */
-  readonly layout: Layout;
+  readonly layout: KeyLayout;
   /** What stands before each name in the file. */
   readonly prefix: string;
   /** Tensors beside them, by their names in the file, that are in no autoencoder known here. */

@@ -30,7 +30,7 @@ export interface QuantizerSource extends QuantizerPart {
 const BETA = 0.05;
 
 /** The tensors of a quantizer by its norm. */
-const TENSORS: Readonly<Record<QuantizerNorm, readonly string[]>> = {
+export const QUANTIZER_TENSORS: Readonly<Record<QuantizerNorm, readonly string[]>> = {
   none: tensorsWith(),
   rms: tensorsWith("weight"),
   layer: tensorsWith("weight", "bias"),
@@ -43,7 +43,7 @@ function tensorsWith(...norm: readonly string[]): readonly string[] {
 }
 
 /** The published scales by the reduction of the autoencoder. */
-const PATCH_SIZES: Readonly<Record<number, readonly number[]>> = {
+export const PATCH_SIZES: Readonly<Record<number, readonly number[]>> = {
   8: PATCH_SIZES_F8,
   16: PATCH_SIZES_F16,
 };
@@ -113,7 +113,7 @@ function expectConfig(
         "put the two files of one model together",
     );
   }
-  const extra = weights.names.find((name) => !TENSORS[norm].includes(name));
+  const extra = weights.names.find((name) => !QUANTIZER_TENSORS[norm].includes(name));
   if (extra === undefined) return;
   throw new CheckpointError(
     weights.file,
@@ -150,7 +150,7 @@ function inferred(
 }
 
 /** The normalisation whose parameters there are: RMSNorm has a weight, LayerNorm a bias too. */
-function normIn(weights: QuantizerPart["weights"]): QuantizerNorm {
+export function normIn(weights: QuantizerPart["weights"]): QuantizerNorm {
   if (!weights.has("attn.norm_q.weight")) return "none";
   return weights.has("attn.norm_q.bias") ? "layer" : "rms";
 }

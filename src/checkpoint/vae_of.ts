@@ -7,7 +7,6 @@ import {
   unknownScaling,
   VAE_FAMILIES,
   type VaeConfig,
-  type VaeFamily,
   type VaeShape,
   vaeShapeFrom,
   vaeShapes,
@@ -15,7 +14,7 @@ import {
 import type { Checkpoint } from "./checkpoint.ts";
 import { readingConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
-import { guessFamily } from "./family.ts";
+import { type FamilyGuess, guessFamily } from "./family.ts";
 import type { VaePart } from "./parts.ts";
 import { type PresetName, PRESETS } from "./presets.ts";
 
@@ -40,6 +39,8 @@ export interface DescribedVae extends VaePart {
   readonly scaling: Scaling | undefined;
   /** What says the scale: an option, config.json, or the published family. */
   readonly scaledBy: "option" | "config" | "family" | undefined;
+  /** The published families of its shape, and what tells them apart. */
+  readonly guess: FamilyGuess;
 }
 
 /** An autoencoder's tensors with its configuration, the two checked against each other. */
@@ -77,25 +78,25 @@ export function describeVae(checkpoint: Checkpoint, options: VaeOptions = {}): D
     );
   }
   const { json, file } = vaeConfig ?? { json: {}, file: vae.weights.file };
-  const families = likelyFamilies(vae, options);
+  const guess = familyOf(vae, options);
   const { shape, told } = readingConfig(file, () => ({
     shape: vaeShapeFrom(json, vae.weights, file),
     told: toldScaling(json, file, options),
   }), vae.weights.file);
   expectNothingElse(vae, shape);
-  const scaling = knownScaling(shape, told, families);
+  const scaling = knownScaling(shape, told, guess.families);
   const byConfig = told.scale === undefined ? "family" : "config";
   const scaledBy = scaling && (options.scale === undefined ? byConfig : "option");
-  return { ...vae, shape, scaling, scaledBy };
+  return { ...vae, shape, scaling, scaledBy, guess };
 }
 
-/** The families whose shape the weights have, the likeliest first. */
-function likelyFamilies({ weights, file }: VaePart, { preset }: VaeOptions): readonly VaeFamily[] {
+/** The families whose shape the weights have; the preset's, where one is given. */
+function familyOf({ weights, file }: VaePart, { preset }: VaeOptions): FamilyGuess {
   const shape = readingConfig(weights.file, () => inferVaeShape(weights));
-  const { families } = guessFamily(shape, file);
-  if (preset === undefined) return families;
+  const guess = guessFamily(shape, file);
+  if (preset === undefined) return guess;
   const family = VAE_FAMILIES.find(({ name }) => name === PRESETS[preset].family)!;
-  if (families.includes(family)) return [family];
+  if (guess.families.includes(family)) return { ...guess, families: [family], by: "preset" };
   throw new CheckpointError(
     weights.file,
     `has ${shapeWords(shape)}, but preset ${preset} is ${family.name}'s: ` +
@@ -119,4 +120,21 @@ function expectNothingElse({ weights, unknown }: VaePart, shape: VaeShape): void
       `coda inspect ${weights.file} says how it differs from the published ones`,
     { tensor: first },
   );
+}
+
+/** The convolutions that have an adapter, or half of one, by their names. */
+export function adaptedConvs({ names }: VaePart["weights"]): ReadonlySet<string> {
+  const tensors = names.filter((name) => LORA_TENSOR.test(name));
+  return new Set(tensors.map((name) => name.replace(LORA_TENSOR, "")));
+}
+
+/** Refuses an autoencoder of this shape of which something is missing. */
+export function expectWhole(weights: VaePart["weights"], shape: VaeShape): void {
+  for (const [name, expected] of vaeShapes(shape)) weights.expectShape(name, expected);
+  for (const conv of adaptedConvs(weights)) {
+    const [out, input, height, width] = weights.info(`${conv}.weight`).shape;
+    const [rank] = weights.info(`${conv}.lora_layer.down.weight`).shape;
+    weights.expectShape(`${conv}.lora_layer.down.weight`, [rank, input, height, width]);
+    weights.expectShape(`${conv}.lora_layer.up.weight`, [out, rank, 1, 1]);
+  }
 }

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { layoutOf, levelsOf, translate } from "../../src/checkpoint/key_names.ts";
-import type { Layout } from "../../src/checkpoint/layouts.ts";
+import type { KeyLayout } from "../../src/checkpoint/layouts.ts";
 import { VAE_FAMILIES, type VaeShape, vaeShapes } from "../../src/vae/mod.ts";
 import { diffusers } from "./weights.ts";
 
-const NAMINGS: readonly [Layout, boolean][] = [["diffusers", false], ["diffusers-old", true]];
+const NAMINGS: readonly [KeyLayout, boolean][] = [["diffusers", false], ["diffusers-old", true]];
 
 for (const { name, config } of VAE_FAMILIES) {
   for (const [layout, isOld] of NAMINGS) {
@@ -87,7 +87,7 @@ Deno.test("layout and levels are those of the names", () => {
   for (const { config } of VAE_FAMILIES) {
     const names = [...vaeShapes(config).keys()];
     const levels = config.channels.length;
-    const check = (names: string[], layout: Layout) => {
+    const check = (names: string[], layout: KeyLayout) => {
       assertEquals(layoutOf(names), layout);
       assertEquals(levelsOf(names, layout), levels);
     };
