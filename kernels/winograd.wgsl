@@ -22,13 +22,14 @@ struct Params {
   // Tiles of one image.
   down: u32,
   across: u32,
-  // Of all images' tiles, those that the transformed map holds.
+  // Of the `total` tiles of all images, those that the transformed map holds. Their number is a
+  // multiple of 4: past the last tile of all there are zeros.
   first: u32,
   tiles: u32,
+  total: u32,
 }
 
 override HAS_BIAS: bool = false;
-override TURN: bool = false; // the weight is turned by 180°, as an input's gradient reads it
 override ADD: bool = false; // to what y holds
 override GROUP: u32 = 16u;
 
@@ -106,7 +107,9 @@ fn toWeights(s: Six) -> Three {
 
 // Where 4 channels of a tile are.
 struct Place {
+  // Whether the transformed map has such a tile, and whether an image has it.
   exists: bool,
+  isReal: bool,
   quad: u32,
   image: u32,
   // The tile's first output.
@@ -123,6 +126,7 @@ fn placeOf(id: u32) -> Place {
   let area = params.down * params.across;
   return Place(
     id < params.tiles * quads,
+    tile < params.total,
     id % quads,
     tile / area,
     tile % area / params.across * 4u,
@@ -163,7 +167,7 @@ fn storeFrequencies(p: Place, r0: Six, r1: Six, r2: Six, r3: Six, r4: Six, r5: S
 
 // A pixel of the padded image, counted from the padding's corner; zero outside of the image.
 fn pixel(p: Place, row: u32, column: u32) -> vec4f {
-  let isInside = row >= params.top && row < params.top + params.height &&
+  let isInside = p.isReal && row >= params.top && row < params.top + params.height &&
     column >= params.left && column < params.left + params.width;
   let at = (p.image * params.height + row - params.top) * params.width + column - params.left;
   return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, isInside)], isInside);
@@ -208,7 +212,7 @@ fn inputs(
 
 // An output of the tile; zero where the image ends before it.
 fn output(p: Place, row: u32, column: u32) -> vec4f {
-  let isInside = row < params.height && column < params.width;
+  let isInside = p.isReal && row < params.height && column < params.width;
   let at = (p.image * params.height + row) * params.width + column;
   return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, isInside)], isInside);
 }
@@ -272,7 +276,7 @@ fn outputs(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let p = placeOf((group.y * groups.x + group.x) * GROUP + lane);
-  if (!p.exists) {
+  if (!p.exists || !p.isReal) {
     return;
   }
   let c0 = toOutputs(loadRow(p.frequency, p.apart));
@@ -287,13 +291,8 @@ fn outputs(
   storeOutputs(p, p.row + 3u, toOutputs(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d)));
 }
 
-fn weightRow(id: u32, apart: u32, ky: u32) -> Six {
-  let first = id + 3u * ky * apart;
-  let w = Three(x[first], x[first + apart], x[first + 2u * apart]);
-  if (TURN) {
-    return fromWeights(Three(w.c, w.b, w.a));
-  }
-  return fromWeights(w);
+fn weightRow(first: u32, apart: u32) -> Six {
+  return fromWeights(Three(x[first], x[first + apart], x[first + 2u * apart]));
 }
 
 // G w Gᵀ: [3, 3, size] to [36, size], where `tiles` is cin and `channels` cout.
@@ -307,9 +306,9 @@ fn weights(
   if (!p.exists) {
     return;
   }
-  let r0 = weightRow(p.frequency, p.apart, select(0u, 2u, TURN));
-  let r1 = weightRow(p.frequency, p.apart, 1u);
-  let r2 = weightRow(p.frequency, p.apart, select(2u, 0u, TURN));
+  let r0 = weightRow(p.frequency, p.apart);
+  let r1 = weightRow(p.frequency + 3u * p.apart, p.apart);
+  let r2 = weightRow(p.frequency + 6u * p.apart, p.apart);
   let c0 = fromWeights(Three(r0.a, r1.a, r2.a));
   let c1 = fromWeights(Three(r0.b, r1.b, r2.b));
   let c2 = fromWeights(Three(r0.c, r1.c, r2.c));

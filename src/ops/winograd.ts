@@ -1,9 +1,10 @@
 import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import type { Geometry } from "./convolve.ts";
-import { align, cropped, fit } from "./fit.ts";
-import { type Operand, product, type ProductOptions } from "./matmul.ts";
-import { groupSize } from "./tile.ts";
+import { align, cropped, fit, flipped, type Matrices } from "./fit.ts";
+import { product } from "./matmul.ts";
+import { groupSize, tileFor } from "./tile.ts";
+import { wideProduct } from "./wide_product.ts";
 
 const kernel = defineKernel("winograd");
 
@@ -11,6 +12,9 @@ const kernel = defineKernel("winograd");
 const TILE = 4;
 const FREQUENCIES = (TILE + 2) ** 2;
 const TAPS = 9;
+
+/** A part of the tiles is a multiple of this, which the rows of a product's tile divide. */
+const ROWS = 16;
 
 /**
  * Bytes that transformed maps take at once: where all tiles would need more, they go part by part. A CPU
@@ -32,10 +36,11 @@ interface Tiled {
   grid: Shape;
 }
 
-/** Some of the tiles of all images. */
+/** Some of the `total` tiles of all images, filled up to a multiple of 4. */
 interface Part {
   first: number;
   tiles: number;
+  total: number;
 }
 
 /**
@@ -48,24 +53,28 @@ export function winogradConvolve(
   bias: Tensor | undefined,
   geometry: Geometry,
 ): Tensor {
-  return filter(x, weight, bias, geometry, false);
+  using scope = x.gpu.scope();
+  const { cin, cout } = geometry;
+  const taps = fit(x.gpu, tapsOf(weight), align(cin), align(cout));
+  return scope.keep(filter(x, taps, bias, geometry));
 }
 
 /** The gradient with respect to x: dy convolved with the weights turned by 180° and transposed. */
 export function winogradInputGradient(dy: Tensor, weight: Tensor, geometry: Geometry): Tensor {
+  using scope = dy.gpu.scope();
   const { image, cin, output, cout, top, left } = geometry;
+  const taps = flipped(dy.gpu, tapsOf(weight), align(cout), align(cin));
   const turned = { image: output, cin: cout, output: image, cout: cin };
   const back = { ...geometry, ...turned, top: 2 - top, left: 2 - left };
-  return filter(dy, weight, undefined, back, true);
+  return scope.keep(filter(dy, taps, undefined, back));
 }
 
-/** Transforms, multiplies, transforms back. `isTurned`: the weight is that of the opposite direction. */
+/** Transforms, multiplies and transforms back; `taps` are [3, 3, cin, cout], in multiples of 4. */
 function filter(
   x: Tensor,
-  weight: Tensor,
+  taps: Storage,
   bias: Tensor | undefined,
   { batch, image, top, left, cin, output, cout }: Geometry,
-  isTurned: boolean,
 ): Tensor {
   using scope = x.gpu.scope();
   const { gpu } = x;
@@ -74,14 +83,13 @@ function filter(
   const width = align(cout);
   const y = empty(gpu, [batch, ...output, width]);
   const sink = { storage: y.storage, channels: width, image: output, top: 0, left: 0, grid };
-  const weights = transformedWeight(weight, isTurned);
+  const weights = transformedTaps(gpu, taps, source.channels, width);
   const added = bias && inQuads(bias, cout).storage;
-  for (const part of partsOf(gpu, batch * grid[0] * grid[1], source.channels + width)) {
+  for (const part of partsOf(gpu, batch, grid, source.channels + width)) {
     using _scope = gpu.scope();
     const maps = transformed(gpu, "inputs", source, part);
-    const extents = spectrum(part.tiles, width, source.channels);
-    const products = product(gpu, maps, weights, extents);
-    const bind = { x: products.storage, bias: added ?? products.storage, y: y.storage };
+    const products = multiply(gpu, maps, weights, [part.tiles, width, source.channels], false);
+    const bind = { x: products, bias: added ?? products, y: y.storage };
     runOnTiles(gpu, "outputs", sink, part, bind, { HAS_BIAS: Number(added !== undefined) });
   }
   if (width === cout) return scope.keep(y);
@@ -100,13 +108,13 @@ export function winogradWeightGradient(x: Tensor, dy: Tensor, geometry: Geometry
   const sink = { ...inQuads(dy, cout), image: output, top: 0, left: 0, grid };
   const [rows, columns] = [source.channels, sink.channels];
   const dw = empty(gpu, [3, 3, rows, columns]);
-  for (const part of partsOf(gpu, batch * grid[0] * grid[1], rows + columns)) {
+  for (const part of partsOf(gpu, batch, grid, rows + columns)) {
     using _scope = gpu.scope();
-    const maps = { ...transformed(gpu, "inputs", source, part), transposed: true };
+    const maps = transformed(gpu, "inputs", source, part);
     const cotangents = transformed(gpu, "cotangents", sink, part);
-    const products = product(gpu, maps, cotangents, spectrum(rows, columns, part.tiles));
-    const bind = { x: products.storage, y: dw.storage };
-    runOnWeights(gpu, "weightGradient", [rows, columns], bind, { ADD: Number(part.first > 0) });
+    const products = multiply(gpu, maps, cotangents, [rows, columns, part.tiles], true);
+    const bind = { x: products, y: dw.storage };
+    runOnTaps(gpu, "weightGradient", rows, columns, bind, { ADD: Number(part.first > 0) });
   }
   if (rows === cin && columns === cout) return scope.keep(dw);
   const found = { storage: dw.storage, count: TAPS, rows, columns };
@@ -118,14 +126,16 @@ function tilesOf(image: Shape): Shape {
   return image.map((length) => Math.ceil(length / TILE));
 }
 
-/** Cuts tiles into parts whose transformed maps, of so many channels together, fit the workspace. */
-function partsOf(gpu: Gpu, tiles: number, channels: number): Part[] {
+/** Cuts the tiles of images into parts whose transformed maps, of so many channels together, fit. */
+function partsOf(gpu: Gpu, images: number, grid: Shape, channels: number): Part[] {
+  const total = images * grid[0] * grid[1];
   const bytes = gpu.isCpu ? WORKSPACE.cpu : WORKSPACE.gpu;
   const most = Math.max(1, Math.floor(bytes / (FREQUENCIES * channels * 4)));
-  const length = Math.ceil(tiles / Math.ceil(tiles / most));
-  return Array.from({ length: Math.ceil(tiles / length) }, (_, i) => ({
+  const length = Math.ceil(total / Math.ceil(total / most) / ROWS) * ROWS;
+  return Array.from({ length: Math.ceil(total / length) }, (_, i) => ({
     first: i * length,
-    tiles: Math.min(length, tiles - i * length),
+    tiles: Math.min(length, align(total - i * length)),
+    total,
   }));
 }
 
@@ -136,9 +146,8 @@ function inQuads({ gpu, storage, size }: Tensor, columns: number) {
   return { storage: fit(gpu, { storage, count: 1, rows, columns }, rows, channels), channels };
 }
 
-/** The extents of one product for each frequency. */
-function spectrum(m: number, n: number, k: number): ProductOptions {
-  return { batch: FREQUENCIES, m, n, k, output: [FREQUENCIES, m, n] };
+function tapsOf({ storage, shape: [, , rows, columns] }: Tensor): Matrices {
+  return { storage, count: TAPS, rows, columns };
 }
 
 /** The tiles of a map, transformed: a matrix of tiles by channels for each frequency. */
@@ -147,22 +156,32 @@ function transformed(
   entry: "inputs" | "cotangents",
   map: Tiled,
   part: Part,
-): Operand {
+): Storage {
   const y = empty(gpu, [FREQUENCIES, part.tiles, map.channels]);
   runOnTiles(gpu, entry, map, part, { x: map.storage, y: y.storage });
-  return { storage: y.storage, transposed: false, shared: false };
+  return y.storage;
 }
 
-/** The weight [3, 3, cin, cout], transformed: a matrix of cin by cout for each frequency. */
-function transformedWeight(weight: Tensor, isTurned: boolean): Operand {
-  const { gpu, storage } = weight;
-  const [, , cin, cout] = weight.shape;
-  const [rows, columns] = [align(cin), align(cout)];
-  const x = fit(gpu, { storage, count: TAPS, rows: cin, columns: cout }, rows, columns);
-  const y = empty(gpu, [FREQUENCIES, rows, columns]);
-  const bind = { x, y: y.storage };
-  runOnWeights(gpu, "weights", [rows, columns], bind, { TURN: Number(isTurned) });
-  return { storage: y.storage, transposed: isTurned, shared: false };
+/** The taps, transformed: a matrix of cin by cout for each frequency. */
+function transformedTaps(gpu: Gpu, taps: Storage, cin: number, cout: number): Storage {
+  const y = empty(gpu, [FREQUENCIES, cin, cout]);
+  runOnTaps(gpu, "weights", cin, cout, { x: taps, y: y.storage });
+  return y.storage;
+}
+
+/** A product of matrices for each frequency; `transposeA`: a is stored as [k, m]. */
+function multiply(
+  gpu: Gpu,
+  a: Storage,
+  b: Storage,
+  [m, n, k]: Shape,
+  transposeA: boolean,
+): Storage {
+  const extents = { batch: FREQUENCIES, m, n, k };
+  if (tileFor(gpu) === "registers") return wideProduct(gpu, a, b, extents, transposeA).storage;
+  const [left, right] = [a, b].map((storage) => ({ storage, transposed: false, shared: false }));
+  const options = { ...extents, output: [FREQUENCIES, m, n] };
+  return product(gpu, { ...left, transposed: transposeA }, right, options).storage;
 }
 
 function runOnTiles(
@@ -191,14 +210,16 @@ function runOnTiles(
   });
 }
 
-/** Runs an entry over the [cin, cout] of a weight: what is a tile to the others is an input channel. */
-function runOnWeights(
+/** Runs an entry over taps: what is a tile to the other entries is an input channel. */
+function runOnTaps(
   gpu: Gpu,
   entry: string,
-  [cin, cout]: Shape,
+  cin: number,
+  cout: number,
   bind: Record<string, Storage>,
-  constants: Record<string, number>,
+  constants: Record<string, number> = {},
 ): void {
-  const one = { channels: cout, image: [1, 1], top: 0, left: 0, grid: [1, 1] };
-  runOnTiles(gpu, entry, { ...one, storage: bind.y }, { first: 0, tiles: cin }, bind, constants);
+  const one = { storage: bind.y, channels: cout, image: [1, 1], top: 0, left: 0, grid: [1, 1] };
+  const part = { first: 0, tiles: cin, total: cin };
+  runOnTiles(gpu, entry, one, part, bind, constants);
 }
