@@ -1,4 +1,5 @@
 import { PATCH_SIZES_F16, PATCH_SIZES_F8, type QuantizerNorm } from "../quantizer/mod.ts";
+import type { PresetName } from "./preset_names.ts";
 
 /** What is known of a published tokenizer besides its weights. */
 export interface Preset {
@@ -27,9 +28,3 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
     norm: "rms",
   },
 };
-
-/** The name of a published tokenizer. */
-export type PresetName = "mar-16384" | "flux-65536";
-
-/** The names, for a choice. */
-export const PRESET_NAMES = ["mar-16384", "flux-65536"] as const satisfies readonly PresetName[];

@@ -10,7 +10,8 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { readingConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
 import type { QuantizerPart } from "./parts.ts";
-import { type PresetName, PRESETS } from "./presets.ts";
+import type { PresetName } from "./preset_names.ts";
+import { PRESETS } from "./presets.ts";
 
 /** What is known of a quantizer beside its files. */
 export interface QuantizerOptions {

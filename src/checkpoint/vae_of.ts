@@ -16,7 +16,8 @@ import { readingConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
 import { type FamilyGuess, guessFamily } from "./family.ts";
 import type { VaePart } from "./parts.ts";
-import { type PresetName, PRESETS } from "./presets.ts";
+import type { PresetName } from "./preset_names.ts";
+import { PRESETS } from "./presets.ts";
 
 /** The tensors of an adapter, behind its convolution's name. */
 export const LORA_TENSOR = /\.lora_layer\.(?:down|up)\.weight$/;

@@ -102,7 +102,7 @@ export function defineCommand<F extends Flags>(spec: CommandSpec<F>): Command {
 function usage({ name, positionals }: CommandSpec<Flags>): string {
   const parts = ["coda", name, "[flags]"];
   if (positionals) {
-    const many = positionals.max > 1 ? "..." : "";
+    const many = positionals.max > positionals.min ? "..." : "";
     parts.push(positionals.min > 0 ? positionals.name + many : `[${positionals.name}${many}]`);
   }
   return parts.join(" ");
@@ -124,6 +124,7 @@ function helpText(spec: CommandSpec<Flags>, flags: Flags): string {
 
 function checkCount({ name, positionals }: CommandSpec<Flags>, args: readonly string[]): void {
   const { min, max, name: what } = positionals ?? { min: 0, max: 0, name: "" };
+  if (args.length < min && min === max) throw new UsageError(`${name} needs ${what}`);
   if (args.length < min) {
     throw new UsageError(`${name} needs ${min === 1 ? "at least one" : `at least ${min}`} ${what}`);
   }

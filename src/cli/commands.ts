@@ -1,10 +1,20 @@
 /** The program's commands, in the order in which the help lists them. */
 import { adapt } from "./adapt.ts";
 import type { Command } from "./command.ts";
+import { convert } from "./convert.ts";
 import { decode } from "./decode.ts";
 import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { encode } from "./encode.ts";
+import { inspect } from "./inspect.ts";
 
 /** Every command. A new one is a file of its own and a line here. */
-export const commands: readonly Command[] = [encode, decode, adapt, demo, doctor];
+export const commands: readonly Command[] = [
+  encode,
+  decode,
+  adapt,
+  inspect,
+  convert,
+  demo,
+  doctor,
+];

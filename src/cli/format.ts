@@ -38,6 +38,11 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(hours / 24)} d ${pad(hours % 24)} h`;
 }
 
+/** A count with its thousands parted: "83,819,683". */
+export function formatCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
 function threeDigits(value: number): string {
   const digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
   return String(Number(value.toFixed(digits)));

@@ -1,7 +1,7 @@
 import type { QuantizerNorm } from "../../quantizer/mod.ts";
 import type { VaeShape } from "../../vae/mod.ts";
 import type { KeyLayout } from "../layouts.ts";
-import type { PresetName } from "../presets.ts";
+import type { PresetName } from "../preset_names.ts";
 import type { TensorFile } from "../source.ts";
 import type { Difference } from "./difference.ts";
 

@@ -1,0 +1,40 @@
+/** The work of `coda convert`. */
+import { type Conversion, convertCheckpoint, type ConvertOptions } from "../../checkpoint/mod.ts";
+import { formatCount } from "../format.ts";
+import { Progress } from "../progress.ts";
+
+/** How a conversion is shown. */
+interface Show {
+  /** Whether what was written is printed as JSON. */
+  readonly json: boolean;
+  /** Whether nothing but JSON and problems is shown. */
+  readonly quiet: boolean;
+}
+
+/** Converts, with a line of progress, and says what was written. */
+export async function convertFile(
+  input: string,
+  output: string,
+  { json, quiet, ...options }: ConvertOptions & Show,
+): Promise<void> {
+  using progress = new Progress({ label: "convert", unit: "tensors", quiet: quiet || json });
+  const conversion = await convertCheckpoint(input, output, {
+    ...options,
+    onTensor: (done, total) => progress.update(done, `of ${total}`),
+  });
+  if (json) console.log(JSON.stringify(conversion, null, 2));
+  else if (!quiet) console.log(doneText(conversion));
+}
+
+/** What was written, in a line. */
+export function doneText({ kind, layout, ...written }: Conversion): string {
+  const { file, tensors, parameters, fused, leftOut } = written;
+  const what = kind === "tensors" ? "tensors of another model" : `the ${kind}`;
+  return [
+    `${file}: ${what}${layout === undefined ? "" : ` in ${layout} layout`}`,
+    `${formatCount(tensors)} tensors`,
+    `${formatCount(parameters)} parameters`,
+    ...(fused > 0 ? [`${fused} adapters fused`] : []),
+    ...(leftOut > 0 ? [`${formatCount(leftOut)} tensors of other models left out`] : []),
+  ].join(", ");
+}

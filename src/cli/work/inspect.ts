@@ -1,0 +1,12 @@
+/** The work of `coda inspect`. */
+import { inspectCheckpoint, type TokenizerOptions } from "../../checkpoint/mod.ts";
+import { inspectionText } from "../inspection_text.ts";
+
+/** Inspects a checkpoint and prints what it holds. */
+export async function printInspection(
+  path: string,
+  { json, ...options }: TokenizerOptions & { json: boolean },
+): Promise<void> {
+  const inspection = await inspectCheckpoint(path, options);
+  console.log(json ? JSON.stringify(inspection, null, 2) : inspectionText(inspection));
+}
