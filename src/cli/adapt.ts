@@ -3,6 +3,7 @@ import { isFree } from "../train/begun.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
 import { booleanFlag, numberFlag, stringFlag } from "./flags.ts";
+import { SCALING_FLAGS } from "./model_flags.ts";
 
 const count = { integer: true, min: 1 };
 
@@ -26,11 +27,10 @@ export const adapt: Command = defineCommand({
     }),
     resume: booleanFlag("continue the run in --out; images only where they have moved"),
     vae: stringFlag(
-      "folder of the VAE: config.json and a .safetensors file; default the built-in",
-      {
-        value: "DIR",
-      },
+      "the continuous VAE: a weight file, a folder with one, or hf:owner/name; default the built-in",
+      { value: "PATH" },
     ),
+    ...SCALING_FLAGS,
     steps: numberFlag("steps of quantizer and adapters together; default 1000", {
       integer: true,
       min: 0,
@@ -90,6 +90,8 @@ export const adapt: Command = defineCommand({
       show: { json: flags.json, quiet: flags.quiet },
       options: {
         vae: rest.vae,
+        scale: rest.scale,
+        shift: rest.shift,
         images: args.length > 0 ? args : undefined,
         steps: rest.steps,
         warmupSteps: rest.warmupSteps,

@@ -3,6 +3,7 @@ import { extname } from "@std/path";
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { bytesFlag, choiceFlag, numberFlag, stringFlag } from "./flags.ts";
+import { MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
 import { isOutputFile, namedFiles, planOutputs } from "./outputs.ts";
 
 const FORMATS = ["png", "jpeg", "webp"] as const;
@@ -28,13 +29,7 @@ export const decode: Command = defineCommand({
     how many to use. A bad file is reported, the others are done, and the exit code is 1.`,
   positionals: { name: "FILE.coda", min: 1, max: Infinity },
   flags: {
-    model: stringFlag(
-      "folder of the tokenizer, as coda adapt writes it; default the built-in one",
-      {
-        short: "m",
-        value: "DIR",
-      },
-    ),
+    model: TOKENIZER_FLAG,
     out: stringFlag("folder for the images, or a file (.png, .jpg, .webp) for one", {
       short: "o",
       value: "DIR|FILE",
@@ -50,6 +45,7 @@ export const decode: Command = defineCommand({
     memory: bytesFlag(
       "GPU memory to stay within, for example 2GB; what needs more is computed in bands",
     ),
+    ...MODEL_FLAGS,
   },
   examples: [
     { does: "one image: photo.png", type: "coda decode photo.coda" },

@@ -2,6 +2,7 @@
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { booleanFlag, bytesFlag, numberFlag, stringFlag } from "./flags.ts";
+import { MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
 import { namedImages, planOutputs } from "./outputs.ts";
 
 /** The command. */
@@ -19,13 +20,7 @@ export const encode: Command = defineCommand({
     is 1.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },
   flags: {
-    model: stringFlag(
-      "folder of the tokenizer, as coda adapt writes it; default the built-in one",
-      {
-        short: "m",
-        value: "DIR",
-      },
-    ),
+    model: TOKENIZER_FLAG,
     out: stringFlag("folder for the token files, or FILE.coda for one image", {
       short: "o",
       value: "DIR|FILE",
@@ -44,6 +39,7 @@ export const encode: Command = defineCommand({
     memory: bytesFlag(
       "GPU memory to stay within, for example 2GB; what needs more is computed in bands",
     ),
+    ...MODEL_FLAGS,
   },
   examples: [
     { does: "one photograph: photo.coda", type: "coda encode photo.jpg" },

@@ -5,8 +5,12 @@ import { defaultRecipe } from "./recipe.ts";
 
 /** What a run can be told; what is left out has the default given. */
 export interface AdaptOptions {
-  /** Folder of the continuous VAE: config.json and a .safetensors file; the embedded tiny-kl-f8. */
+  /** The continuous VAE: whatever {@link loadVae} reads; the embedded tiny-kl-f8. */
   vae?: string;
+  /** The scale of its latent; what its files or its family say. */
+  scale?: number;
+  /** The shift of its latent; what its files or its family say. */
+  shift?: number;
   /** Image files and folders of them. */
   images: readonly string[];
   /** Steps of quantizer and LoRA together. */
@@ -42,14 +46,22 @@ export interface AdaptOptions {
 }
 
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
-export type ResolvedOptions = Required<Omit<AdaptOptions, "vae" | "patchSizes" | "warmupLr">> & {
-  /** The folder of the VAE, where it is not the embedded one. */
-  vae: string | undefined;
-  /** The sides of the scales' grids, where they were given. */
-  patchSizes: readonly number[] | undefined;
-  /** The learning rate of the warm-up, where it has its own. */
-  warmupLr: number | undefined;
-};
+export type ResolvedOptions =
+  & Required<
+    Omit<AdaptOptions, "vae" | "scale" | "shift" | "patchSizes" | "warmupLr">
+  >
+  & {
+    /** The VAE, where it is not the embedded one. */
+    vae: string | undefined;
+    /** The scale of its latent, where it was given. */
+    scale: number | undefined;
+    /** The shift of its latent, where it was given. */
+    shift: number | undefined;
+    /** The sides of the scales' grids, where they were given. */
+    patchSizes: readonly number[] | undefined;
+    /** The learning rate of the warm-up, where it has its own. */
+    warmupLr: number | undefined;
+  };
 
 /** The options that a resumed run may have otherwise than it began: they do not change its result. */
 const FREE: readonly string[] = ["images", "saveEvery", "logEvery"];
@@ -74,6 +86,8 @@ const COUNTS = [
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     vae: undefined,
+    scale: undefined,
+    shift: undefined,
     warmupSteps: 0,
     batch: 8,
     warmupBatch: 16,

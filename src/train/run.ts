@@ -82,7 +82,8 @@ export async function adapt(
   hooks: AdaptHooks = {},
 ): Promise<AdaptResult> {
   const resolved = resolveOptions(options);
-  using vae = await loadVae(gpu, resolved.vae);
+  const { scale, shift } = resolved;
+  using vae = await loadVae(gpu, resolved.vae, { scale, shift });
   const quantizer = quantizerConfigOf(vae, resolved);
   const images = await openImages(resolved, hooks);
   const begin = async () => await RunFolder.create(out, runConfig(vae, quantizer, resolved));
@@ -119,7 +120,8 @@ export async function resumeAdapt(
   const folder = await RunFolder.open(out);
   const options = resumedOptions(folder.options, changes);
   const isSaved = await folder.isSaved();
-  using vae = await (isSaved ? folder.loadVae(gpu) : loadVae(gpu, options.vae));
+  const { vae: source, scale, shift } = options;
+  using vae = await (isSaved ? folder.loadVae(gpu) : loadVae(gpu, source, { scale, shift }));
   const quantizer = quantizerConfigOf(vae, options);
   const images = await openImages(options, hooks);
   const begin = () => Promise.resolve(folder);

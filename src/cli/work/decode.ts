@@ -1,5 +1,6 @@
 /** The work of `coda decode`. */
 import { saveImage } from "../../data/mod.ts";
+import type { TokenizerOptions } from "../../checkpoint/mod.ts";
 import { Tokenizer } from "../../tokenizer.ts";
 import { readTokens, requireModel } from "../../tokens/mod.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
@@ -10,8 +11,8 @@ import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
 
 /** How token files are decoded. */
-export interface DecodeOptions {
-  /** The tokenizer's folder; the embedded one. */
+export interface DecodeOptions extends TokenizerOptions {
+  /** The tokenizer; the embedded one. */
   readonly model: string | undefined;
   /** How many scales are used; all. */
   readonly scales: number | undefined;
@@ -26,7 +27,13 @@ export interface DecodeOptions {
 /** Decodes token files, tells of those that cannot be, and returns the exit code. */
 export async function decodeFiles(jobs: readonly Job[], options: DecodeOptions): Promise<number> {
   const { quiet } = options;
-  using tokenizer = await Tokenizer.load(options.model, { memoryBytes: options.memory });
+  using tokenizer = await Tokenizer.load(options.model, {
+    weights: options.weights,
+    preset: options.preset,
+    scale: options.scale,
+    shift: options.shift,
+    memoryBytes: options.memory,
+  });
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "decode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);

@@ -1,6 +1,7 @@
 /** The work of `coda encode`. */
 import { type Image, type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
 import { tokenCount } from "../../quantizer/mod.ts";
+import type { TokenizerOptions } from "../../checkpoint/mod.ts";
 import { Tokenizer } from "../../tokenizer.ts";
 import { type Tokens, tokensToJson, writeTokens } from "../../tokens/mod.ts";
 import { bitsPerIndex } from "../../tokens/tokens.ts";
@@ -15,8 +16,8 @@ import { MemoryPaths } from "./memory_paths.ts";
 const MAX_PIXELS = 2 ** 28;
 
 /** How images are encoded. */
-export interface EncodeOptions {
-  /** The tokenizer's folder; the embedded one. */
+export interface EncodeOptions extends TokenizerOptions {
+  /** The tokenizer; the embedded one. */
   readonly model: string | undefined;
   /** Whether one JSON document is printed and no file written. */
   readonly json: boolean;
@@ -41,7 +42,13 @@ export async function encodeImages(
   options: EncodeOptions,
 ): Promise<number> {
   const { json, quiet } = options;
-  using tokenizer = await Tokenizer.load(options.model, { memoryBytes: options.memory });
+  using tokenizer = await Tokenizer.load(options.model, {
+    weights: options.weights,
+    preset: options.preset,
+    scale: options.scale,
+    shift: options.shift,
+    memoryBytes: options.memory,
+  });
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "encode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);
