@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { Gpu, OutOfMemoryError } from "../../src/gpu/mod.ts";
+import { injectLora } from "../../src/nn/mod.ts";
 import { fromArray, Random } from "../../src/tensor/mod.ts";
 import { highestBands } from "../../src/vae/band_heights.ts";
 import { planInBands, planWhole } from "../../src/vae/memory_plan.ts";
@@ -30,15 +31,15 @@ const CONFIG: VaeConfig = {
 class Work implements Disposable {
   readonly values: Float32Array;
   #gpu: Gpu;
-  #vae: AutoencoderKL;
+  readonly vae: AutoencoderKL;
   #size: { height: number; width: number };
   #shape: number[];
   #encodes: boolean;
 
   constructor(gpu: Gpu, kind: "encode" | "decode", height: number, width: number) {
     this.#gpu = gpu;
-    this.#vae = new AutoencoderKL(gpu, CONFIG);
-    this.#vae.parameters.initialize(new Random(1));
+    this.vae = new AutoencoderKL(gpu, CONFIG);
+    this.vae.parameters.initialize(new Random(1));
     this.#size = { height, width };
     this.#encodes = kind === "encode";
     this.#shape = this.#encodes ? [1, height, width, 3] : [1, height / 4, width / 4, 4];
@@ -47,13 +48,13 @@ class Work implements Disposable {
 
   stages(keyParts = 1): Stages {
     return this.#encodes
-      ? this.#vae.encoderStages(this.#size, keyParts)
-      : this.#vae.decoderStages(this.#size, keyParts);
+      ? this.vae.encoderStages(this.#size, keyParts)
+      : this.vae.decoderStages(this.#size, keyParts);
   }
 
   whole() {
     const x = fromArray(this.#gpu, this.values, this.#shape);
-    return this.#encodes ? this.#vae.moments(x) : this.#vae.decode(x);
+    return this.#encodes ? this.vae.moments(x) : this.vae.decode(x);
   }
 
   read(): Promise<Float32Array> {
@@ -62,7 +63,7 @@ class Work implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#vae[Symbol.dispose]();
+    this.vae[Symbol.dispose]();
   }
 }
 
@@ -160,6 +161,22 @@ for (const kind of ["encode", "decode"] as const) {
     assertClose(found, await work.read(), { relative: 1e-5 });
   });
 }
+
+gpuTest("adapters take part in bands", async (gpu) => {
+  using work = new Work(gpu, "decode", 52, 36);
+  const before = await work.read();
+  const lora = injectLora(work.vae.convs, { rank: 3, targets: ["conv1", "upsample"] });
+  using parameters = lora.parameters;
+  for (const { tensor } of parameters) {
+    tensor.write(toF32(new Values(tensor.size).normal([tensor.size], 0, 0.1)));
+  }
+  const stages = work.stages();
+  const { bands } = highestBands(gpu, stages, false, 400_000);
+  assert(Math.min(...bands.heights) < 13);
+  const found = await runInBands(gpu, stages, bands, work.values);
+  assertSame(found, await work.read());
+  assertNotEquals(found, before);
+});
 
 gpuTest("keys come in parts where all of them would exceed a binding", async () => {
   using gpu = await Gpu.create({ limits: { maxStorageBufferBindingSize: 40 * 2 ** 10 } });
