@@ -1,3 +1,4 @@
+import { type ByteSource, bytesSource, openSource } from "./byte_source.ts";
 import { decodeFloats, decodeIntegers, isFloat, isInteger } from "./dtype.ts";
 import { CheckpointError } from "./errors.ts";
 import { type Header, headerLength, parseHeader } from "./header.ts";
@@ -9,65 +10,6 @@ import {
   type TensorFile,
   type TensorInfo,
 } from "./source.ts";
-
-/** Reads `length` bytes from `offset` into memory of their own. */
-interface Source {
-  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
-  close(): void;
-}
-
-function bytesSource(bytes: Uint8Array): Source {
-  return { read: (offset, length) => bytes.slice(offset, offset + length), close: () => {} };
-}
-
-/** Seek and read go together without an await between, so that two readers cannot cross. */
-function fileSource(handle: Deno.FsFile, file: string): Source {
-  return {
-    read(offset, length) {
-      const bytes = allocate(length, file);
-      handle.seekSync(offset, Deno.SeekMode.Start);
-      for (let done = 0; done < length;) {
-        const n = handle.readSync(bytes.subarray(done));
-        if (n === null) {
-          throw new CheckpointError(
-            file,
-            `ended at byte ${offset + done} while it was read; it was changed, open it again`,
-          );
-        }
-        done += n;
-      }
-      return bytes;
-    },
-    close: () => handle.close(),
-  };
-}
-
-function allocate(length: number, file: string): Uint8Array<ArrayBuffer> {
-  try {
-    return new Uint8Array(length);
-  } catch (cause) {
-    throw new CheckpointError(file, `needs ${length} bytes of memory for one tensor, too many`, {
-      cause,
-    });
-  }
-}
-
-function openFile(path: string): { handle: Deno.FsFile; size: number } {
-  let handle: Deno.FsFile | undefined;
-  try {
-    handle = Deno.openSync(path);
-    const { isFile, size } = handle.statSync();
-    if (isFile) return { handle, size };
-  } catch (cause) {
-    handle?.close();
-    const why = cause instanceof Deno.errors.NotFound
-      ? "there is no such file; check the path"
-      : `cannot be read: ${cause instanceof Error ? cause.message : cause}`;
-    throw new CheckpointError(path, why, { cause });
-  }
-  handle.close();
-  throw new CheckpointError(path, "is a folder, not a safetensors file; name the file in it");
-}
 
 /**
  * A safetensors file, open for reading. Opening it reads and checks the header only; each tensor's
@@ -95,13 +37,14 @@ export class SafetensorsFile implements TensorFile {
   readonly file: string;
   /** The free-form texts of the file's `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
-  readonly #source: Source;
+  readonly #source: ByteSource;
   readonly #header: Header;
   readonly #dataStart: number;
 
-  private constructor(source: Source, size: number, file: string) {
+  private constructor(source: ByteSource, file: string) {
     this.file = file;
     this.#source = source;
+    const { size } = source;
     const length = headerLength(source.read(0, Math.min(8, size)), size, file);
     this.#dataStart = 8 + length;
     this.#header = parseHeader(source.read(8, length), size - this.#dataStart, file);
@@ -115,11 +58,11 @@ export class SafetensorsFile implements TensorFile {
    */
   // deno-lint-ignore require-await -- a promise, so that a fault is a rejection like the reads'
   static async open(path: string): Promise<SafetensorsFile> {
-    const { handle, size } = openFile(path);
+    const source = openSource(path);
     try {
-      return new SafetensorsFile(fileSource(handle, path), size, path);
+      return new SafetensorsFile(source, path);
     } catch (error) {
-      handle.close();
+      source.close();
       throw error;
     }
   }
@@ -132,7 +75,7 @@ export class SafetensorsFile implements TensorFile {
    * @throws {CheckpointError} If it is not a sound safetensors file.
    */
   static fromBytes(bytes: Uint8Array, file = "(bytes)"): SafetensorsFile {
-    return new SafetensorsFile(bytesSource(bytes), bytes.length, file);
+    return new SafetensorsFile(bytesSource(bytes), file);
   }
 
   /** The tensors' names, in the order of their bytes. */
