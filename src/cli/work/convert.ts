@@ -34,7 +34,7 @@ export function doneText({ kind, layout, ...written }: Conversion): string {
     `${file}: ${what}${layout === undefined ? "" : ` in ${layout} layout`}`,
     `${formatCount(tensors)} tensors`,
     `${formatCount(parameters)} parameters`,
-    ...(fused > 0 ? [`${fused} adapters fused`] : []),
-    ...(leftOut > 0 ? [`${formatCount(leftOut)} tensors of other models left out`] : []),
+    ...(fused > 0 ? [`${fused} ${fused === 1 ? "adapter" : "adapters"} fused`] : []),
+    ...(leftOut > 0 ? [`${formatCount(leftOut)} of other models left out`] : []),
   ].join(", ");
 }

@@ -1,0 +1,94 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import {
+  diffusers,
+  loraTensors,
+  named,
+  quantizerTensors,
+  SMALL_FLUX,
+  vaeTensors,
+  writeFiles,
+} from "../checkpoint/weights.ts";
+import { withFolder } from "../data/photos.ts";
+import { coda } from "./program.ts";
+
+/** The lines of an inspection by their labels. */
+function rows(stdout: string): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const line of stdout.trimEnd().split("\n")) {
+    const label = line.slice(0, 12).trim();
+    if (label !== "") found[label] = line.slice(12);
+  }
+  return found;
+}
+
+Deno.test("inspect: a tokenizer, in words and as JSON", async () => {
+  await withFolder(async (folder) => {
+    const vae = vaeTensors(SMALL_FLUX);
+    const lora = loraTensors(SMALL_FLUX, { rank: 2, targets: ["conv1", "conv2"] });
+    await writeFiles(folder, {
+      "vae_ema.safetensors": named([...vae, ...lora], diffusers(4)),
+      "quantizer_ema.safetensors": quantizerTensors(),
+    });
+    const { code, stdout, stderr } = await coda(["inspect", folder]);
+    assertEquals([code, stderr], [0, ""]);
+    const found = rows(stdout);
+    assertEquals(found.Holds, "a tokenizer: an autoencoder and a quantizer");
+    assertEquals(
+      found.Family,
+      "FLUX.1's build at 0.25 of its width " +
+        "(Stable Diffusion 3 has the same shape; a guess: nothing in the file tells)",
+    );
+    assertEquals(found.Layout, "diffusers");
+    assertEquals(
+      found.Latent,
+      "scale 0.3611, shift 0.1159, those of FLUX.1; --scale says otherwise",
+    );
+    assertStringIncludes(found.Adapters, "rank 2 on 48 convolutions, ");
+    assertEquals([found.Missing, found.Extra, found.Usable], ["none", "none", "yes"]);
+    assertStringIncludes(
+      found.Quantizer,
+      "16 codes of 16 channels, attention over 8, norm rms, grids 1 2",
+    );
+    const json = await coda(["inspect", folder, "--json", "--scale", "2"]);
+    const { kind, vae: autoencoder, quantizer } = JSON.parse(json.stdout);
+    assertEquals([kind, autoencoder.scale, autoencoder.scaledBy, quantizer.codebookSize], [
+      "tokenizer",
+      2,
+      "option",
+      16,
+    ]);
+  });
+});
+
+Deno.test("inspect: a file of another model says what it is nearest to and why it does not fit", async () => {
+  await withFolder(async (folder) => {
+    const path = join(folder, "clip.safetensors");
+    const tensor = (name: string) => ({ name, shape: [2], data: new Float32Array(2) });
+    await writeFiles(folder, {
+      "clip.safetensors": [
+        tensor("text_model.encoder.layers.0.self_attn.to_q.weight"),
+        tensor("text_model.encoder.layers.0.layer_norm1.bias"),
+      ],
+    });
+    const { code, stdout } = await coda(["inspect", path]);
+    const found = rows(stdout);
+    assertEquals(code, 0);
+    assertEquals(found.Holds, "no model that coda uses; it looks like a CLIP text encoder");
+    assertEquals(found.Nearest, "CODA's quantizer, 0 of whose 9 tensors it has");
+    assertStringIncludes(found.Has, "2: text_model.encoder.layers.0.layer_norm1.bias, ");
+    assertStringIncludes(found.Missing, "9: codebooks.weight, ");
+    assertStringIncludes(found.Usable, "no: ");
+    assertStringIncludes(found.Usable, "holds neither an autoencoder nor a quantizer");
+  });
+});
+
+Deno.test("inspect: what cannot be read ends with 1, wrong usage with 2", async () => {
+  const gone = await coda(["inspect", "/no/such"]);
+  assertEquals([gone.code, gone.stdout], [1, ""]);
+  assertEquals(gone.stderr, "coda: /no/such: there is no such file or folder; check the path\n");
+  const none = await coda(["inspect"]);
+  assertEquals([none.code, none.stderr.split("\n")[0]], [2, "coda: inspect needs FILE|FOLDER"]);
+  const many = await coda(["inspect", "a", "b"]);
+  assertEquals(many.code, 2);
+});
