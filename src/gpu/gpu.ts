@@ -29,9 +29,9 @@ export interface GpuOptions extends AdapterOptions {
   /** Bytes of freed buffers that may wait for reuse; default 2 GiB. */
   poolBytes?: number;
   /**
-   * Bytes that buffers may take: freed ones make room first, and work that can be done piece by
-   * piece, as an autoencoder's on a large image, is cut to stay below. The default, twice the adapter's
-   * largest buffer, since none tells how much memory it has, holds for such work alone.
+   * Bytes that tensors' buffers may take: freed ones make room first, and work that can be done piece
+   * by piece, as an autoencoder's on a large image, is cut to stay below. The default, twice the
+   * adapter's largest buffer, since none tells how much memory it has, holds for such work alone.
    */
   memoryBytes?: number;
   /** Limits below the adapter's own, by their WebGPU names: to run as on a smaller one. */
