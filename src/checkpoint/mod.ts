@@ -6,7 +6,7 @@
  */
 
 export { makeFolder, writeFileAtomic } from "./atomic.ts";
-export { type Config, configPart, parseConfig, readConfig } from "./config.ts";
+export { type Config, configPart, parseConfig, readConfig, readingConfig } from "./config.ts";
 export {
   type Conversion,
   convertCheckpoint,

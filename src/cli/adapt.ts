@@ -30,6 +30,10 @@ export const adapt: Command = defineCommand({
       "the continuous VAE: a weight file, a folder with one, or hf:owner/name; default the built-in",
       { value: "PATH" },
     ),
+    from: stringFlag(
+      "a tokenizer to go on from instead: as encode's --model, its adapters trained further",
+      { value: "PATH" },
+    ),
     ...SCALING_FLAGS,
     steps: numberFlag("steps of quantizer and adapters together; default 1000", {
       integer: true,
@@ -73,6 +77,10 @@ export const adapt: Command = defineCommand({
       does: "a small tokenizer, the built-in VAE's",
       type: "coda adapt photos --out run --size 128 --codebook-size 1024 --warmup-steps 500",
     },
+    {
+      does: "go on from an official tokenizer with photographs of one's own",
+      type: "coda adapt photos --out run --from coda-mar --steps 2000",
+    },
     { does: "go on after Ctrl-C", type: "coda adapt --out run --resume" },
     { does: "use it", type: "coda encode photo.jpg --model run" },
   ],
@@ -90,6 +98,7 @@ export const adapt: Command = defineCommand({
       show: { json: flags.json, quiet: flags.quiet },
       options: {
         vae: rest.vae,
+        from: rest.from,
         scale: rest.scale,
         shift: rest.shift,
         images: args.length > 0 ? args : undefined,

@@ -7,6 +7,11 @@ import { defaultRecipe } from "./recipe.ts";
 export interface AdaptOptions {
   /** The continuous VAE: whatever {@link loadVae} reads; the embedded tiny-kl-f8. */
   vae?: string;
+  /**
+   * A tokenizer to go on from instead of a VAE: whatever {@link Tokenizer.load} reads. Its codebook,
+   * scales, and adapters, where they are not fused, are trained further.
+   */
+  from?: string;
   /** The scale of its latent; what its files or its family say. */
   scale?: number;
   /** The shift of its latent; what its files or its family say. */
@@ -48,11 +53,13 @@ export interface AdaptOptions {
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
 export type ResolvedOptions =
   & Required<
-    Omit<AdaptOptions, "vae" | "scale" | "shift" | "patchSizes" | "warmupLr">
+    Omit<AdaptOptions, "vae" | "from" | "scale" | "shift" | "patchSizes" | "warmupLr">
   >
   & {
     /** The VAE, where it is not the embedded one. */
     vae: string | undefined;
+    /** The tokenizer that the run goes on from, where it does. */
+    from: string | undefined;
     /** The scale of its latent, where it was given. */
     scale: number | undefined;
     /** The shift of its latent, where it was given. */
@@ -86,6 +93,7 @@ const COUNTS = [
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     vae: undefined,
+    from: undefined,
     scale: undefined,
     shift: undefined,
     warmupSteps: 0,

@@ -18,6 +18,7 @@ const TEXTS = listOf("a list of texts", isText);
 /** A run writes all of its options, whether they were given or not. */
 const KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
   vae: optional(TEXT),
+  from: optional(TEXT),
   scale: optional(NUMBER),
   shift: optional(NUMBER),
   images: TEXTS,

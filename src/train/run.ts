@@ -1,17 +1,12 @@
 import { basename } from "@std/path";
-import { loadVae } from "../checkpoint/mod.ts";
 import { Batches, type ImageError, ImageFolder } from "../data/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
-import { type Conv2d, injectLora, type Lora } from "../nn/mod.ts";
-import { CodaQuantizer, CodeCounts, type QuantizerConfig } from "../quantizer/mod.ts";
+import { CodeCounts } from "../quantizer/mod.ts";
 import { fromArray } from "../tensor/mod.ts";
-import type { AutoencoderKL } from "../vae/mod.ts";
 import { Adaptation } from "./adaptation.ts";
-import { OptionError } from "./errors.ts";
 import { LatentCache } from "./latents.ts";
 import {
   type AdaptOptions,
-  defaultPatchSizes,
   recipeOf,
   type ResolvedOptions,
   resolveOptions,
@@ -20,8 +15,8 @@ import {
 import { Pace } from "./pace.ts";
 import { ProgressMeter, type StepInfo, type TrainingProgress } from "./progress.ts";
 import { divergence, runConfig, RunFolder } from "./run_folder.ts";
+import { beginModel, type RunModel } from "./run_model.ts";
 import type { StepResult } from "./step_result.ts";
-import { loraRandom, quantizerRandom } from "./streams.ts";
 
 /** What a run tells, and what stops it. */
 export interface AdaptHooks {
@@ -81,13 +76,10 @@ export async function adapt(
   options: AdaptOptions,
   hooks: AdaptHooks = {},
 ): Promise<AdaptResult> {
-  const resolved = resolveOptions(options);
-  const { scale, shift } = resolved;
-  using vae = await loadVae(gpu, resolved.vae, { scale, shift });
-  const quantizer = quantizerConfigOf(vae, resolved);
-  const images = await openImages(resolved, hooks);
-  const begin = async () => await RunFolder.create(out, runConfig(vae, quantizer, resolved));
-  return await perform({ gpu, vae, quantizer, images, options: resolved, hooks }, begin);
+  using model = await beginModel(gpu, resolveOptions(options), options);
+  const images = await openImages(model.options, hooks);
+  const begin = async () => await RunFolder.create(out, runConfig(model));
+  return await perform({ gpu, model, images, hooks }, begin);
 }
 
 /**
@@ -119,53 +111,20 @@ export async function resumeAdapt(
 ): Promise<AdaptResult> {
   const folder = await RunFolder.open(out);
   const options = resumedOptions(folder.options, changes);
-  const isSaved = await folder.isSaved();
-  const { vae: source, scale, shift } = options;
-  using vae = await (isSaved ? folder.loadVae(gpu) : loadVae(gpu, source, { scale, shift }));
-  const quantizer = quantizerConfigOf(vae, options);
+  using model = await folder.isSaved()
+    ? await folder.model(gpu, options)
+    : await beginModel(gpu, options, options);
   const images = await openImages(options, hooks);
   const begin = () => Promise.resolve(folder);
-  return await perform({ gpu, vae, quantizer, images, options, hooks }, begin);
+  return await perform({ gpu, model, images, hooks }, begin);
 }
 
 /** What a run is made of. */
 interface RunParts {
   gpu: Gpu;
-  vae: AutoencoderKL;
-  quantizer: QuantizerConfig;
+  model: RunModel;
   images: ImageFolder;
-  options: ResolvedOptions;
   hooks: AdaptHooks;
-}
-
-function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): QuantizerConfig {
-  const { imageSize, codebookSize, patchSizes } = options;
-  if (imageSize % vae.reduction !== 0) {
-    throw new OptionError(
-      "imageSize",
-      `is ${imageSize}, expected a multiple of this VAE's reduction, ${vae.reduction}`,
-    );
-  }
-  return {
-    codebookSize,
-    channels: vae.config.latentChannels,
-    attentionDim: 32,
-    patchSizes: patchSizes ?? defaultPatchSizes(vae.reduction),
-    norm: "rms",
-    beta: 0.05,
-  };
-}
-
-function adaptersOf(vae: AutoencoderKL, { rank, targets }: ResolvedOptions): Lora {
-  const isTarget = ({ name }: Conv2d) => targets.some((target) => name.includes(target));
-  if (![...vae.convs].some(isTarget)) {
-    throw new OptionError(
-      "targets",
-      `is ${targets.join(",")}, but no convolution's name contains any of it; ` +
-        "expected parts of names such as conv1",
-    );
-  }
-  return injectLora(vae.convs, { rank, targets });
 }
 
 /** The recipe's augmentation: short side to 288 for crops of 256, in proportion for others. */
@@ -178,14 +137,9 @@ async function openImages(
 }
 
 async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promise<AdaptResult> {
-  const { gpu, vae, options, images, hooks } = parts;
-  const { seed } = options;
-  const lora = adaptersOf(vae, options);
-  using _loraParameters = lora.parameters;
-  lora.parameters.initialize(loraRandom(seed));
-  using quantizer = new CodaQuantizer(gpu, parts.quantizer);
-  quantizer.parameters.initialize(quantizerRandom(seed));
-  using adaptation = new Adaptation({ vae, lora, quantizer }, recipeOf(options));
+  const { gpu, model, images, hooks } = parts;
+  const { options } = model;
+  using adaptation = new Adaptation(model, recipeOf(options));
   await images.sample(0); // where no image can be used, that is said before anything is written
   const folder = await begin();
   const digest = await digestOf(images.files);

@@ -4,6 +4,7 @@ import {
   makeFolder,
   prefixed,
   readConfig,
+  readingConfig,
   readVaeConfig,
   SafetensorsFile,
   type TensorToStore,
@@ -12,7 +13,7 @@ import {
 } from "../checkpoint/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
-import { type QuantizerConfig, quantizerConfigToJson } from "../quantizer/mod.ts";
+import { quantizerConfigFromJson, quantizerConfigToJson } from "../quantizer/mod.ts";
 import { AutoencoderKL, vaeConfigToJson } from "../vae/mod.ts";
 import type { Adaptation } from "./adaptation.ts";
 import { isFree } from "./begun.ts";
@@ -20,6 +21,7 @@ import { RunError } from "./errors.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readOptions } from "./read_options.ts";
+import { newModel, type RunModel } from "./run_model.ts";
 
 /**
  * A run on disk.
@@ -85,13 +87,21 @@ export class RunFolder {
     return await exists(this.#training);
   }
 
-  /** The continuous VAE, without the adapters, from a run that was saved. */
-  async loadVae(gpu: Gpu): Promise<AutoencoderKL> {
-    using file = await SafetensorsFile.open(this.#model);
-    const weights = prefixed(file, "vae.");
+  /** The model of a run that was saved, its VAE as it was and the rest to be restored. */
+  async model(gpu: Gpu, options: ResolvedOptions): Promise<RunModel> {
     const configFile = `${this.path}/config.json`;
-    const config = readVaeConfig(configPart(this.config, "vae", configFile), configFile, weights);
-    return await AutoencoderKL.load(gpu, config, weights);
+    const quantizerJson = configPart(this.config, "quantizer", configFile);
+    const quantizer = readingConfig(
+      configFile,
+      () => quantizerConfigFromJson(quantizerJson, configFile),
+    );
+    const vae = await this.#loadVae(gpu);
+    try {
+      return newModel(gpu, vae, quantizer, options);
+    } catch (error) {
+      vae[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /**
@@ -139,6 +149,15 @@ export class RunFolder {
     await this.metrics.truncate(adaptation.step);
   }
 
+  /** The continuous VAE, without the adapters. */
+  async #loadVae(gpu: Gpu): Promise<AutoencoderKL> {
+    using file = await SafetensorsFile.open(this.#model);
+    const weights = prefixed(file, "vae.");
+    const configFile = `${this.path}/config.json`;
+    const config = readVaeConfig(configPart(this.config, "vae", configFile), configFile, weights);
+    return await AutoencoderKL.load(gpu, config, weights);
+  }
+
   get #model(): string {
     return `${this.path}/model.safetensors`;
   }
@@ -165,16 +184,12 @@ export function divergence(folder: string, where: string): RunError {
 }
 
 /** The config.json of a run. */
-export function runConfig(
-  vae: AutoencoderKL,
-  quantizer: QuantizerConfig,
-  options: ResolvedOptions,
-): Config {
+export function runConfig({ vae, quantizer, lora, options }: RunModel): Config {
   return {
     vae: vaeConfigToJson(vae.config),
-    quantizer: quantizerConfigToJson(quantizer),
-    lora: { rank: options.rank, targets: options.targets },
-    training: { ...options, patchSizes: quantizer.patchSizes },
+    quantizer: quantizerConfigToJson(quantizer.config),
+    lora: { rank: lora.rank, targets: lora.targets },
+    training: { ...options, patchSizes: quantizer.config.patchSizes },
   };
 }
 
