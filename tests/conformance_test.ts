@@ -2,6 +2,7 @@
  * The official code's numbers: the folder of goldens is named by CODA_GOLDENS. Sizes are read from the
  * JSON beside the data, so another folder of the same schema works as it is.
  */
+import { checkpoints } from "./conformance/checkpoints.ts";
 import { operators } from "./conformance/operators.ts";
 import { preprocess } from "./conformance/preprocess.ts";
 import { quantizer } from "./conformance/quantizer.ts";
@@ -10,6 +11,7 @@ import { vae } from "./conformance/vae.ts";
 
 const goldens = Deno.env.get("CODA_GOLDENS");
 if (goldens) {
+  checkpoints(goldens);
   operators(goldens);
   preprocess(goldens);
   quantizer(goldens);

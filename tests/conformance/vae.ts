@@ -10,12 +10,12 @@ import { generatedSource, type GeneratedWeight } from "./generated.ts";
 import { Golden, tolerance } from "./golden.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 
-interface VaeJson {
+export interface VaeJson {
   weights: GeneratedWeight[];
   f32_vs_f64: { moments_relL2_maxabs: [number, number]; recon_relL2_maxabs: [number, number] };
 }
 
-interface LoraJson extends VaeJson {
+export interface LoraJson extends VaeJson {
   lora_rank: number;
   lora_modules: string[];
   lora_weights: GeneratedWeight[];
@@ -52,14 +52,14 @@ export function vae(goldens: string): void {
 }
 
 /** The autoencoders in the folder. */
-function namesOf(goldens: string): string[] {
+export function namesOf(goldens: string): string[] {
   const names = [...Deno.readDirSync(goldens)].map(({ name }) => name);
   const found = names.flatMap((name) => /^(vae_.*)\.json$/.exec(name)?.[1] ?? []).sort();
   assert(found.length > 0, `${goldens} has no vae_*.json`);
   return found;
 }
 
-function hasLora(goldens: string, name: string): boolean {
+export function hasLora(goldens: string, name: string): boolean {
   return "lora_weights" in JSON.parse(Deno.readTextFileSync(join(goldens, `${name}.json`)));
 }
 
@@ -78,7 +78,11 @@ function within(golden: Golden<VaeJson>, figure: keyof VaeJson["f32_vs_f64"]): n
   return tolerance(1e-4, golden.json.f32_vs_f64[figure][0]);
 }
 
-async function compareReconstruction(golden: Golden<VaeJson>, model: AutoencoderKL, prefix = "") {
+export async function compareReconstruction(
+  golden: Golden<VaeJson>,
+  model: AutoencoderKL,
+  prefix = "",
+) {
   const { gpu } = model.parameters;
   using image = await golden.image(gpu, "image");
   const pending = (() => {
