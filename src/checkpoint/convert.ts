@@ -46,6 +46,8 @@ export interface Conversion {
   readonly fused: number;
   /** How many tensors of the input were left out, being other models'. */
   readonly leftOut: number;
+  /** The family whose scale was written without a sign that it is this one and not another of its shape. */
+  readonly guessedFamily: string | undefined;
 }
 
 /**
@@ -91,6 +93,7 @@ export async function convertCheckpoint(
     parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
     fused,
     leftOut: all - tensors.length - 2 * fused,
+    guessedFamily: plan.guessedFamily,
   };
 }
 

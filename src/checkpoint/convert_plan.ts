@@ -30,6 +30,8 @@ export interface ConversionPlan {
   readonly tensors: readonly TensorToMake[];
   /** How many adapters are written into their convolutions. */
   readonly fused: number;
+  /** The family whose scale was taken without a sign that it is this one and not another of its shape. */
+  readonly guessedFamily?: string;
 }
 
 /**
@@ -102,10 +104,10 @@ function copies(source: TensorFile, options: ConvertOptions, prefix = ""): Tenso
 
 /** An autoencoder's tensors in the layout asked for, else in their own. */
 function vaePlan(
-  { weights, shape, layout: from }: DescribedVae,
+  { weights, shape, layout: from, scaledBy, guess }: DescribedVae,
   options: ConvertOptions,
   prefix = "",
-): Pick<ConversionPlan, "layout" | "tensors" | "fused"> {
+): Omit<ConversionPlan, "kind" | "config"> {
   const layout = options.layout ?? (from === "ldm" ? "ldm" : "diffusers");
   const adapted = adaptedConvs(weights);
   expectWhole(weights, shape);
@@ -121,7 +123,13 @@ function vaePlan(
         : async () => (await weights.tensor(name)).data,
     };
   }).map((tensor) => ({ ...tensor, name: prefix + tensor.name }));
-  return { layout, tensors, fused: options.fuseLora ? adapted.size : 0 };
+  const isGuess = scaledBy === "family" && guess.by === "nothing";
+  return {
+    layout,
+    tensors,
+    fused: options.fuseLora ? adapted.size : 0,
+    guessedFamily: isGuess ? guess.families[0].name : undefined,
+  };
 }
 
 /** A tensor's name and shape in a layout. */

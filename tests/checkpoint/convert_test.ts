@@ -151,6 +151,25 @@ gpuTest("a folder that was converted is what it was, with its configuration", as
   });
 });
 
+gpuTest(
+  "of a file's own configuration and a config.json, the nearer to what was named holds",
+  async (gpu) => {
+    await withFolder(async (folder) => {
+      const at = (file: string) => join(folder, file);
+      await writeFiles(at("in"), { "x.safetensors": vaeTensors(SMALL_FLUX) });
+      await Deno.mkdir(at("out"));
+      await convertCheckpoint(at("in"), at("out/x.safetensors"), { scale: 0.5 });
+      const scaleOf = async (path: string) => {
+        using vae = await loadVae(gpu, path);
+        return vae.config.scale;
+      };
+      assertEquals([await scaleOf(at("out")), await scaleOf(at("out/x.safetensors"))], [0.5, 0.5]);
+      await writeFiles(at("out"), { "config.json": { scaling_factor: 2 } });
+      assertEquals([await scaleOf(at("out")), await scaleOf(at("out/x.safetensors"))], [2, 0.5]);
+    });
+  },
+);
+
 Deno.test("a scale that nobody knows stays unknown", async () => {
   const config = { ...SMALL_FLUX, latentChannels: 5 };
   await withFolder(async (folder) => {

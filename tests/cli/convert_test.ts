@@ -31,7 +31,13 @@ Deno.test("convert: layout and dtype, in a line and as JSON", async () => {
     });
     const args = ["--layout", "diffusers", "--dtype", "bf16"];
     const run = await coda(["convert", input, file, ...args]);
-    assertEquals({ code: run.code, stderr: run.stderr }, { code: 0, stderr: "" });
+    const guess =
+      "coda: the latent's scale is taken to be FLUX.1's, whose shape another family has " +
+      "too; --scale says otherwise\n";
+    assertEquals({ code: run.code, stderr: run.stderr }, { code: 0, stderr: guess });
+    const told = await coda(["convert", input, file, "--scale", "1.5305"]);
+    assertEquals(told.stderr, "");
+    assertEquals((await coda(["convert", input, file, ...args])).code, 0);
     assertEquals(
       run.stdout,
       `${file}: the autoencoder in diffusers layout, ${tensors.length} tensors, ` +
@@ -51,6 +57,7 @@ Deno.test("convert: layout and dtype, in a line and as JSON", async () => {
       parameters: size,
       fused: 0,
       leftOut: 1,
+      guessedFamily: "FLUX.1",
     });
     const quiet = await coda(["convert", input, file, "--quiet"]);
     assertEquals(quiet, { code: 0, stdout: "", stderr: "" });

@@ -24,6 +24,12 @@ export async function convertFile(
   });
   if (json) console.log(JSON.stringify(conversion, null, 2));
   else if (!quiet) console.log(doneText(conversion));
+  const { guessedFamily } = conversion;
+  if (guessedFamily === undefined || quiet) return;
+  progress.message(
+    `coda: the latent's scale is taken to be ${guessedFamily}'s, whose shape another family has too; ` +
+      "--scale says otherwise",
+  );
 }
 
 /** What was written, in a line. */
