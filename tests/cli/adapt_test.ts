@@ -119,7 +119,7 @@ gpuTest("adapt: what cannot work is told before any training, and leaves nothing
       [...tinyArgs(ground, "run"), "--vae", ground.path("images")],
       "images: holds no weight file",
     ],
-    [["adapt", "--out", ground.path("run"), "--resume"], "images: holds no weight file"],
+    [["adapt", "--out", ground.path("run"), "--resume"], "config.json: there is no such file"],
   ];
   const before = await contents(ground.folder);
   for (const [args, message] of cases) {
