@@ -27,9 +27,17 @@ struct Params {
   first: u32,
   tiles: u32,
   total: u32,
+  // Of x's group norm, if it has one.
+  groups: u32,
+  eps: f32,
 }
 
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
+override NORMED: bool = false; // x is read through group norm
+override SILU: bool = false; // and through SiLU
+override DOUBLED: bool = false; // x is read at twice its height and width
+override HALVED: bool = false; // y is that of DOUBLED: sums of 2 by 2
 override ADD: bool = false; // to what y holds
 override GROUP: u32 = 16u;
 
@@ -37,6 +45,11 @@ override GROUP: u32 = 16u;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(5) var<storage, read> gamma: array<vec4f>;
+@group(0) @binding(6) var<storage, read> beta: array<vec4f>;
+@group(0) @binding(7) var<storage, read> mean: array<f32>; // [images, groups]
+@group(0) @binding(8) var<storage, read> variance: array<f32>;
 
 struct Three { a: vec4f, b: vec4f, c: vec4f }
 struct Four { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
@@ -165,23 +178,82 @@ fn storeFrequencies(p: Place, r0: Six, r1: Six, r2: Six, r3: Six, r4: Six, r5: S
   storeRow(p.frequency + 30u * p.apart, p.apart, r5);
 }
 
-// A pixel of the padded image, counted from the padding's corner; zero outside of the image.
-fn pixel(p: Place, row: u32, column: u32) -> vec4f {
-  let isInside = p.isReal && row >= params.top && row < params.top + params.height &&
+// Whether a pixel of the padded image, counted from the padding's corner, is one of the image.
+fn isInside(p: Place, row: u32, column: u32) -> bool {
+  return p.isReal && row >= params.top && row < params.top + params.height &&
     column >= params.left && column < params.left + params.width;
-  let at = (p.image * params.height + row - params.top) * params.width + column - params.left;
-  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, isInside)], isInside);
 }
 
-fn inputRow(p: Place, row: u32) -> Six {
+// That pixel; zero in the padding.
+fn pixel(p: Place, row: u32, column: u32) -> vec4f {
+  let exists = isInside(p, row, column);
+  let at = (p.image * params.height + row - params.top) * params.width + column - params.left;
+  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, exists)], exists);
+}
+
+// What four channels of an image are normed by.
+struct Norm { mean: vec4f, inverse: vec4f, weight: vec4f, bias: vec4f }
+
+fn normOf(p: Place) -> Norm {
+  if (!NORMED) {
+    return Norm();
+  }
+  let channels = 4u * p.quad + vec4u(0u, 1u, 2u, 3u);
+  let g = p.image * params.groups + channels / (params.channels / params.groups);
+  let spread = vec4f(variance[g.x], variance[g.y], variance[g.z], variance[g.w]);
+  return Norm(
+    vec4f(mean[g.x], mean[g.y], mean[g.z], mean[g.w]),
+    inverseSqrt(spread + params.eps),
+    gamma[p.quad],
+    beta[p.quad],
+  );
+}
+
+// The pixel as the convolution sees it: the padding is not normed. As in group_norm.wgsl, to the bit.
+fn sample(p: Place, by: Norm, row: u32, column: u32) -> vec4f {
+  let value = pixel(p, row, column);
+  if (!NORMED) {
+    return value;
+  }
+  var z = (value - by.mean) * by.inverse * by.weight + by.bias;
+  if (SILU) {
+    let e = exp(-abs(z));
+    z = z * (select(e, vec4f(1.0), z >= vec4f()) / (1.0 + e));
+  }
+  return select(vec4f(), z, isInside(p, row, column));
+}
+
+fn inputRow(p: Place, by: Norm, row: u32) -> Six {
   return toFrequencies(Six(
-    pixel(p, row, p.column),
-    pixel(p, row, p.column + 1u),
-    pixel(p, row, p.column + 2u),
-    pixel(p, row, p.column + 3u),
-    pixel(p, row, p.column + 4u),
-    pixel(p, row, p.column + 5u),
+    sample(p, by, row, p.column),
+    sample(p, by, row, p.column + 1u),
+    sample(p, by, row, p.column + 2u),
+    sample(p, by, row, p.column + 3u),
+    sample(p, by, row, p.column + 4u),
+    sample(p, by, row, p.column + 5u),
   ));
+}
+
+// A row of the doubled image, of which 6 pixels are 4 of x: its padding is 1, as is that of x.
+fn doubledRow(p: Place, by: Norm, row: u32) -> Six {
+  let first = p.column / 2u;
+  let a = sample(p, by, row, first);
+  let b = sample(p, by, row, first + 1u);
+  let c = sample(p, by, row, first + 2u);
+  let d = sample(p, by, row, first + 3u);
+  return toFrequencies(Six(a, b, b, c, c, d));
+}
+
+fn storeInputs(p: Place, r0: Six, r1: Six, r2: Six, r3: Six, r4: Six, r5: Six) {
+  storeFrequencies(
+    p,
+    toFrequencies(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a)),
+    toFrequencies(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b)),
+    toFrequencies(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c)),
+    toFrequencies(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d)),
+    toFrequencies(Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e)),
+    toFrequencies(Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f)),
+  );
 }
 
 // Bᵀ x B of every tile.
@@ -195,26 +267,32 @@ fn inputs(
   if (!p.exists) {
     return;
   }
-  let r0 = inputRow(p, p.row);
-  let r1 = inputRow(p, p.row + 1u);
-  let r2 = inputRow(p, p.row + 2u);
-  let r3 = inputRow(p, p.row + 3u);
-  let r4 = inputRow(p, p.row + 4u);
-  let r5 = inputRow(p, p.row + 5u);
-  let c0 = toFrequencies(Six(r0.a, r1.a, r2.a, r3.a, r4.a, r5.a));
-  let c1 = toFrequencies(Six(r0.b, r1.b, r2.b, r3.b, r4.b, r5.b));
-  let c2 = toFrequencies(Six(r0.c, r1.c, r2.c, r3.c, r4.c, r5.c));
-  let c3 = toFrequencies(Six(r0.d, r1.d, r2.d, r3.d, r4.d, r5.d));
-  let c4 = toFrequencies(Six(r0.e, r1.e, r2.e, r3.e, r4.e, r5.e));
-  let c5 = toFrequencies(Six(r0.f, r1.f, r2.f, r3.f, r4.f, r5.f));
-  storeFrequencies(p, c0, c1, c2, c3, c4, c5);
+  let by = normOf(p);
+  if (DOUBLED) {
+    let first = p.row / 2u;
+    let a = doubledRow(p, by, first);
+    let b = doubledRow(p, by, first + 1u);
+    let c = doubledRow(p, by, first + 2u);
+    let d = doubledRow(p, by, first + 3u);
+    storeInputs(p, a, b, b, c, c, d);
+  } else {
+    storeInputs(
+      p,
+      inputRow(p, by, p.row),
+      inputRow(p, by, p.row + 1u),
+      inputRow(p, by, p.row + 2u),
+      inputRow(p, by, p.row + 3u),
+      inputRow(p, by, p.row + 4u),
+      inputRow(p, by, p.row + 5u),
+    );
+  }
 }
 
 // An output of the tile; zero where the image ends before it.
 fn output(p: Place, row: u32, column: u32) -> vec4f {
-  let isInside = p.isReal && row < params.height && column < params.width;
+  let exists = p.isReal && row < params.height && column < params.width;
   let at = (p.image * params.height + row) * params.width + column;
-  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, isInside)], isInside);
+  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, exists)], exists);
 }
 
 fn outputRow(p: Place, row: u32) -> Six {
@@ -252,12 +330,16 @@ fn cotangents(
 
 fn storeOutput(p: Place, row: u32, column: u32, value: vec4f) {
   if (row < params.height && column < params.width) {
+    let pixel = (p.image * params.height + row) * params.width + column;
+    let at = pixel * (params.channels / 4u) + p.quad;
     var sum = value;
     if (HAS_BIAS) {
       sum = sum + bias[p.quad];
     }
-    let at = (p.image * params.height + row) * params.width + column;
-    y[at * (params.channels / 4u) + p.quad] = sum;
+    if (HAS_RESIDUAL) {
+      sum = sum + residual[at];
+    }
+    y[at] = sum;
   }
 }
 
@@ -268,7 +350,14 @@ fn storeOutputs(p: Place, row: u32, v: Four) {
   storeOutput(p, row, p.column + 3u, v.d);
 }
 
-// Aᵀ m A of every tile, and the bias.
+// Two rows of y as one of half as many pixels.
+fn storeHalved(p: Place, row: u32, above: Four, below: Four) {
+  let column = p.column / 2u;
+  storeOutput(p, row, column, (above.a + above.b) + (below.a + below.b));
+  storeOutput(p, row, column + 1u, (above.c + above.d) + (below.c + below.d));
+}
+
+// Aᵀ m A of every tile, and what is added to it.
 @compute @workgroup_size(GROUP)
 fn outputs(
   @builtin(workgroup_id) group: vec3u,
@@ -285,10 +374,19 @@ fn outputs(
   let c3 = toOutputs(loadRow(p.frequency + 18u * p.apart, p.apart));
   let c4 = toOutputs(loadRow(p.frequency + 24u * p.apart, p.apart));
   let c5 = toOutputs(loadRow(p.frequency + 30u * p.apart, p.apart));
-  storeOutputs(p, p.row, toOutputs(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a)));
-  storeOutputs(p, p.row + 1u, toOutputs(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b)));
-  storeOutputs(p, p.row + 2u, toOutputs(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c)));
-  storeOutputs(p, p.row + 3u, toOutputs(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d)));
+  let r0 = toOutputs(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a));
+  let r1 = toOutputs(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b));
+  let r2 = toOutputs(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c));
+  let r3 = toOutputs(Six(c0.d, c1.d, c2.d, c3.d, c4.d, c5.d));
+  if (HALVED) {
+    storeHalved(p, p.row / 2u, r0, r1);
+    storeHalved(p, p.row / 2u + 1u, r2, r3);
+  } else {
+    storeOutputs(p, p.row, r0);
+    storeOutputs(p, p.row + 1u, r1);
+    storeOutputs(p, p.row + 2u, r2);
+    storeOutputs(p, p.row + 3u, r3);
+  }
 }
 
 fn weightRow(first: u32, apart: u32) -> Six {

@@ -1,4 +1,13 @@
-import { conv2d, type Conv2dOptions, groupNorm, layerNorm, matmul, rmsNorm } from "../ops/mod.ts";
+import {
+  type Conv2dOptions,
+  fusedConv2d,
+  type FusedConv2dOptions,
+  type FusedNorm,
+  groupNorm,
+  layerNorm,
+  matmul,
+  rmsNorm,
+} from "../ops/mod.ts";
 import { groupApply, type GroupStatistics } from "../ops/group_statistics.ts";
 import type { Tensor } from "../tensor/mod.ts";
 import { constant, uniformFanIn } from "./initializers.ts";
@@ -55,10 +64,14 @@ export class Conv2d {
     this.bias = parameters.declare("bias", [output], { initialize });
   }
 
-  /** [N, H, W, in] → [N, H', W', out]; a part of an image has other zeros around it than the whole. */
-  forward(x: Tensor, options: Conv2dOptions = this.config): Tensor {
+  /**
+   * [N, H, W, in] → [N, H', W', out]. `around` says what is computed with it; a part of an image has other
+   * zeros around it than the whole.
+   */
+  forward(x: Tensor, around: FusedConv2dOptions = {}): Tensor {
+    const options = { ...this.config, ...around };
     if (this.lora) return this.lora.forward(x, this, options);
-    return conv2d(x, this.weight, this.bias, options);
+    return fusedConv2d(x, this.weight, this.bias, options);
   }
 }
 
@@ -84,6 +97,14 @@ export class GroupNorm {
   /** Keeps the shape. */
   forward(x: Tensor, { silu = false }: { silu?: boolean } = {}): Tensor {
     return groupNorm(x, this.weight, this.bias, { groups: this.groups, eps: GROUP_EPS, silu });
+  }
+
+  /** The same as a part of the convolution that comes after it: {@link FusedConv2dOptions}' `norm`. */
+  within(
+    { silu = false, statistics }: Pick<FusedNorm, "silu" | "statistics"> = {},
+  ): FusedNorm {
+    const { weight: gamma, bias: beta, groups } = this;
+    return { gamma, beta, groups, eps: GROUP_EPS, silu, statistics };
   }
 
   /**

@@ -1,4 +1,5 @@
-import { add, conv2d, type Conv2dOptions, matmul, reshape } from "../ops/mod.ts";
+import { add, conv2d, fusedConv2d, type FusedConv2dOptions, matmul, reshape } from "../ops/mod.ts";
+import { readFor } from "../ops/fused_conv2d.ts";
 import { noGrad, type Tensor } from "../tensor/mod.ts";
 import { constant, normalWith } from "./initializers.ts";
 import type { Conv2d } from "./layers.ts";
@@ -37,14 +38,16 @@ export class LoraAdapter {
   }
 
   /** The adapted convolution, in the cheaper of two equal ways. */
-  forward(x: Tensor, conv: Conv2d, options: Conv2dOptions = conv.config): Tensor {
+  forward(x: Tensor, conv: Conv2d, options: FusedConv2dOptions = conv.config): Tensor {
     const [, , rank, output] = this.up.shape;
     // Apart, the update adds 3·rank/out to a step's two convolutions (forward, input gradient);
     // fused, it adds one: the gradient of the whole weight.
-    if (output < 3 * rank) return conv2d(x, this.fusedWeight(conv), conv.bias, options);
-    const low = conv2d(x, this.down, undefined, options);
+    if (output < 3 * rank) return fusedConv2d(x, this.fusedWeight(conv), conv.bias, options);
+    const { norm, double, residual, ...own } = options;
+    const read = readFor(x, { norm, double });
+    const low = conv2d(read, this.down, undefined, own);
     return add(
-      conv2d(x, conv.weight, conv.bias, options),
+      fusedConv2d(read, conv.weight, conv.bias, { ...own, residual }),
       conv2d(low, this.up, undefined, { stride: 1, padding: 0 }),
     );
   }

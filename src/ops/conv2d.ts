@@ -1,4 +1,11 @@
-import { record, sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import {
+  record,
+  sameShape,
+  type Shape,
+  ShapeError,
+  shapeText,
+  type Tensor,
+} from "../tensor/mod.ts";
 import { expectDType } from "./check.ts";
 import { algorithmFor } from "./conv2d_algorithm.ts";
 import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
@@ -61,7 +68,7 @@ export function conv2d(
   bias?: Tensor,
   options: Conv2dOptions = {},
 ): Tensor {
-  const geometry = check(x, weight, bias, options);
+  const geometry = geometryOf(x, weight, bias, options);
   return isPointwise(geometry)
     ? pointwise(x, weight, bias, geometry)
     : spatial(x, weight, bias, geometry);
@@ -133,18 +140,20 @@ function matrix({ storage }: Tensor): Operand {
   return { storage, transposed: false, shared: false };
 }
 
-function check(
+/** The extents of a convolution of x, or of something that has `shape` in its place; all is checked. */
+export function geometryOf(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
   { stride = 1, padding = 0 }: Conv2dOptions,
+  shape: Shape = x.shape,
 ): Geometry {
   expectDType("conv2d", "f32", bias ? { x, weight, bias } : { x, weight });
-  const shapes = `x ${shapeText(x.shape)}, weight ${shapeText(weight.shape)}`;
+  const shapes = `x ${shapeText(shape)}, weight ${shapeText(weight.shape)}`;
   if (x.rank !== 4 || weight.rank !== 4 || x.size === 0 || weight.size === 0) {
     throw new ShapeError("conv2d", `${shapes}: expected [N, H, W, Cin] and [kH, kW, Cin, Cout]`);
   }
-  const [batch, height, width, cin] = x.shape;
+  const [batch, height, width, cin] = shape;
   const [kH, kW, expected, cout] = weight.shape;
   if (cin !== expected) {
     throw new ShapeError(

@@ -2,7 +2,7 @@ import { record, type Tensor } from "../tensor/mod.ts";
 import {
   groupApply,
   groupGradients,
-  type GroupLayout,
+  type GroupSettings,
   groupStatistics,
 } from "./group_statistics.ts";
 import { checkEps, checkNormInput, checkPerChannel } from "./norm_check.ts";
@@ -39,8 +39,27 @@ export function groupNorm(
   x: Tensor,
   gamma: Tensor,
   beta: Tensor,
-  { groups, eps = 1e-6, silu = false }: GroupNormOptions,
+  options: GroupNormOptions,
 ): Tensor {
+  const settings = groupSettings(x, gamma, beta, options);
+  using scope = x.gpu.scope();
+  const statistics = groupStatistics(x, settings.layout);
+  const y = scope.keep(groupApply(x, gamma, beta, statistics, settings));
+  return record("groupNorm", {
+    inputs: [x, gamma, beta],
+    output: y,
+    saved: [x, gamma, beta, statistics.mean, statistics.variance],
+    backward: (dy, saved, needs) => groupGradients(dy, saved, needs, { ...settings, fixed: false }),
+  });
+}
+
+/** The settings that options mean for tensors, which are checked: see {@link groupNorm}. */
+export function groupSettings(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  { groups, eps = 1e-6, silu = false }: GroupNormOptions,
+): GroupSettings {
   checkNormInput("groupNorm", x, 2);
   checkPerChannel("groupNorm", "gamma", gamma, x);
   checkPerChannel("groupNorm", "beta", beta, x);
@@ -50,15 +69,6 @@ export function groupNorm(
     throw new RangeError(`groupNorm: ${groups} groups do not divide ${channels} channels`);
   }
   const images = x.shape[0];
-  const layout: GroupLayout = { images, pixels: x.size / images / channels, channels, groups };
-  const settings = { layout, eps, silu };
-  using scope = x.gpu.scope();
-  const statistics = groupStatistics(x, layout);
-  const y = scope.keep(groupApply(x, gamma, beta, statistics, settings));
-  return record("groupNorm", {
-    inputs: [x, gamma, beta],
-    output: y,
-    saved: [x, gamma, beta, statistics.mean, statistics.variance],
-    backward: (dy, saved, needs) => groupGradients(dy, saved, needs, { ...settings, fixed: false }),
-  });
+  const layout = { images, pixels: x.size / images / channels, channels, groups };
+  return { layout, eps, silu };
 }

@@ -16,6 +16,7 @@ export { broadcastTo } from "./broadcast_to.ts";
 export { concat, stack } from "./concat.ts";
 export { conv1d, type Conv1dOptions, type Padding1d } from "./conv1d.ts";
 export { conv2d, type Conv2dOptions, type Padding2d } from "./conv2d.ts";
+export { fusedConv2d, type FusedConv2dOptions, type FusedNorm } from "./fused_conv2d.ts";
 export { gather } from "./gather.ts";
 export { groupNorm, type GroupNormOptions } from "./group_norm.ts";
 export { layerNorm } from "./layer_norm.ts";

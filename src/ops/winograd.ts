@@ -2,6 +2,7 @@ import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import type { Geometry } from "./convolve.ts";
 import { align, cropped, fit, flipped, type Matrices } from "./fit.ts";
+import type { GroupSettings, GroupStatistics } from "./group_statistics.ts";
 import { product } from "./matmul.ts";
 import { groupSize, tileFor } from "./tile.ts";
 import { wideProduct } from "./wide_product.ts";
@@ -22,12 +23,25 @@ const ROWS = 16;
  */
 const WORKSPACE = { cpu: 2 ** 21, gpu: 2 ** 26 };
 
+/** What a convolution reads in place of x. */
+export interface Reading {
+  /** x normed and activated, as {@link groupApply} does it; x has a multiple of 4 channels then. */
+  norm?: {
+    gamma: Tensor;
+    beta: Tensor;
+    statistics: GroupStatistics;
+    settings: GroupSettings;
+  };
+  /** x at twice its height and width, by nearest neighbour; the padding above and before is 1 then. */
+  isDoubled?: boolean;
+}
+
 /** A map that is read or made tile by tile. */
 interface Tiled {
   storage: Storage;
   /** A multiple of 4. */
   channels: number;
-  /** Height and width. */
+  /** Its own height and width. */
   image: Shape;
   /** Zeros above and before it. */
   top: number;
@@ -46,72 +60,65 @@ interface Part {
 /**
  * A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) (Lavin & Gray 2016), which multiplies a
  * quarter as often as the direct form; records nothing. Its rounding error is about twice as large.
+ * `geometry` is that of what is read; `residual` is added to the result.
  */
 export function winogradConvolve(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
   geometry: Geometry,
-): Tensor {
-  using scope = x.gpu.scope();
-  const { cin, cout } = geometry;
-  const taps = fit(x.gpu, tapsOf(weight), align(cin), align(cout));
-  return scope.keep(filter(x, taps, bias, geometry));
-}
-
-/** The gradient with respect to x: dy convolved with the weights turned by 180° and transposed. */
-export function winogradInputGradient(dy: Tensor, weight: Tensor, geometry: Geometry): Tensor {
-  using scope = dy.gpu.scope();
-  const { image, cin, output, cout, top, left } = geometry;
-  const taps = flipped(dy.gpu, tapsOf(weight), align(cout), align(cin));
-  const turned = { image: output, cin: cout, output: image, cout: cin };
-  const back = { ...geometry, ...turned, top: 2 - top, left: 2 - left };
-  return scope.keep(filter(dy, taps, undefined, back));
-}
-
-/** Transforms, multiplies and transforms back; `taps` are [3, 3, cin, cout], in multiples of 4. */
-function filter(
-  x: Tensor,
-  taps: Storage,
-  bias: Tensor | undefined,
-  { batch, image, top, left, cin, output, cout }: Geometry,
+  { residual, ...reading }: Reading & { residual?: Tensor } = {},
 ): Tensor {
   using scope = x.gpu.scope();
   const { gpu } = x;
-  const grid = tilesOf(output);
-  const source = { ...inQuads(x, cin), image, top, left, grid };
-  const width = align(cout);
-  const y = empty(gpu, [batch, ...output, width]);
-  const sink = { storage: y.storage, channels: width, image: output, top: 0, left: 0, grid };
-  const weights = transformedTaps(gpu, taps, source.channels, width);
-  const added = bias && inQuads(bias, cout).storage;
-  for (const part of partsOf(gpu, batch, grid, source.channels + width)) {
-    using _scope = gpu.scope();
-    const maps = transformed(gpu, "inputs", source, part);
-    const products = multiply(gpu, maps, weights, [part.tiles, width, source.channels], false);
-    const bind = { x: products, bias: added ?? products, y: y.storage };
-    runOnTiles(gpu, "outputs", sink, part, bind, { HAS_BIAS: Number(added !== undefined) });
-  }
-  if (width === cout) return scope.keep(y);
-  const rows = y.size / width;
-  const found = { storage: y.storage, count: 1, rows, columns: width };
-  return scope.keep(cropped(gpu, found, rows, [batch, ...output, cout]));
+  const { batch, cin, output, cout } = geometry;
+  const taps = fit(gpu, tapsOf(weight), align(cin), align(cout));
+  const y = empty(gpu, [batch, ...output, align(cout)]);
+  const added = {
+    bias: bias && inQuads(bias, cout).storage,
+    residual: residual && inQuads(residual, cout).storage,
+  };
+  filter(sourceOf(x, geometry, reading), reading, taps, geometry, { y, ...added });
+  return scope.keep(withChannels(y, cout));
+}
+
+/** The gradient with respect to what is read: dy convolved with the weights turned and transposed. */
+export function winogradInputGradient(
+  dy: Tensor,
+  weight: Tensor,
+  geometry: Geometry,
+  { isDoubled = false }: Pick<Reading, "isDoubled"> = {},
+): Tensor {
+  using scope = dy.gpu.scope();
+  const { gpu } = dy;
+  const { batch, image, cin, output, cout, top, left } = geometry;
+  const taps = flipped(gpu, tapsOf(weight), align(cout), align(cin));
+  const turned = { image: output, cin: cout, output: image, cout: cin };
+  const back = { ...geometry, ...turned, top: 2 - top, left: 2 - left };
+  const dx = empty(gpu, [batch, ...(isDoubled ? halved(image) : image), align(cin)]);
+  filter(sourceOf(dy, back), {}, taps, back, { y: dx, isHalved: isDoubled });
+  return scope.keep(withChannels(dx, cin));
 }
 
 /** The gradient with respect to the weight [3, 3, cin, cout]. */
-export function winogradWeightGradient(x: Tensor, dy: Tensor, geometry: Geometry): Tensor {
+export function winogradWeightGradient(
+  x: Tensor,
+  dy: Tensor,
+  geometry: Geometry,
+  reading: Reading = {},
+): Tensor {
   using scope = x.gpu.scope();
   const { gpu } = x;
-  const { batch, image, top, left, cin, output, cout } = geometry;
-  const grid = tilesOf(output);
-  const source = { ...inQuads(x, cin), image, top, left, grid };
+  const { batch, cin, output, cout } = geometry;
+  const source = sourceOf(x, geometry, reading);
+  const { grid } = source;
   const sink = { ...inQuads(dy, cout), image: output, top: 0, left: 0, grid };
   const [rows, columns] = [source.channels, sink.channels];
   const dw = empty(gpu, [3, 3, rows, columns]);
   for (const part of partsOf(gpu, batch, grid, rows + columns)) {
     using _scope = gpu.scope();
-    const maps = transformed(gpu, "inputs", source, part);
-    const cotangents = transformed(gpu, "cotangents", sink, part);
+    const maps = transformedInputs(gpu, source, reading, part);
+    const cotangents = transformed(gpu, "cotangents", sink, part, { x: sink.storage });
     const products = multiply(gpu, maps, cotangents, [rows, columns, part.tiles], true);
     const bind = { x: products, y: dw.storage };
     runOnTaps(gpu, "weightGradient", rows, columns, bind, { ADD: Number(part.first > 0) });
@@ -119,6 +126,71 @@ export function winogradWeightGradient(x: Tensor, dy: Tensor, geometry: Geometry
   if (rows === cin && columns === cout) return scope.keep(dw);
   const found = { storage: dw.storage, count: TAPS, rows, columns };
   return scope.keep(cropped(gpu, found, cin, [3, 3, cin, cout]));
+}
+
+/** What {@link filter} makes, and adds to it. */
+interface Result {
+  y: Tensor;
+  bias?: Storage;
+  residual?: Storage;
+  /** y has sums over 2 by 2 of the convolution's pixels. */
+  isHalved?: boolean;
+}
+
+/** Transforms, multiplies and transforms back; `taps` are [3, 3, cin, cout], in multiples of 4. */
+function filter(
+  source: Tiled,
+  reading: Reading,
+  taps: Storage,
+  { batch }: Geometry,
+  { y, bias, residual, isHalved = false }: Result,
+): void {
+  const { gpu, shape: [, ...image] } = y;
+  const width = y.shape[3];
+  const sink = {
+    storage: y.storage,
+    channels: width,
+    image,
+    top: 0,
+    left: 0,
+    grid: source.grid,
+  };
+  const weights = transformedTaps(gpu, taps, source.channels, width);
+  const constants = {
+    HAS_BIAS: Number(bias !== undefined),
+    HAS_RESIDUAL: Number(residual !== undefined),
+    HALVED: Number(isHalved),
+  };
+  for (const part of partsOf(gpu, batch, source.grid, source.channels + width)) {
+    using _scope = gpu.scope();
+    const maps = transformedInputs(gpu, source, reading, part);
+    const x = multiply(gpu, maps, weights, [part.tiles, width, source.channels], false);
+    const bind = { x, bias: bias ?? x, residual: residual ?? x, y: y.storage };
+    runOnTiles(gpu, "outputs", sink, part, bind, constants);
+  }
+}
+
+/** x as the transform reads it, with the tiles of what the convolution makes. */
+function sourceOf(
+  x: Tensor,
+  { cin, image, output, top, left }: Geometry,
+  { isDoubled }: Reading = {},
+): Tiled {
+  const own = isDoubled ? halved(image) : image;
+  return { ...inQuads(x, cin), image: own, top, left, grid: tilesOf(output) };
+}
+
+function halved(image: Shape): Shape {
+  return image.map((length) => length / 2);
+}
+
+/** The first `count` channels of an image. */
+function withChannels(y: Tensor, count: number): Tensor {
+  const columns = y.shape[3];
+  if (columns === count) return y;
+  const rows = y.size / columns;
+  const shape = [...y.shape.slice(0, 3), count];
+  return cropped(y.gpu, { storage: y.storage, count: 1, rows, columns }, rows, shape);
 }
 
 /** How many tiles cover an image. */
@@ -156,10 +228,38 @@ function transformed(
   entry: "inputs" | "cotangents",
   map: Tiled,
   part: Part,
+  bind: Record<string, Storage>,
+  constants: Record<string, number> = {},
+  norm: Record<string, number> = {},
 ): Storage {
-  const y = empty(gpu, [FREQUENCIES, part.tiles, map.channels]);
-  runOnTiles(gpu, entry, map, part, { x: map.storage, y: y.storage });
-  return y.storage;
+  const y = empty(gpu, [FREQUENCIES, part.tiles, map.channels]).storage;
+  runOnTiles(gpu, entry, map, part, { ...bind, y }, constants, norm);
+  return y;
+}
+
+/** The tiles of what a convolution reads. */
+function transformedInputs(
+  gpu: Gpu,
+  source: Tiled,
+  { norm, isDoubled = false }: Reading,
+  part: Part,
+): Storage {
+  const x = source.storage;
+  const tensors = norm && { gamma: norm.gamma, beta: norm.beta, ...norm.statistics };
+  const bind = {
+    x,
+    gamma: tensors?.gamma.storage ?? x,
+    beta: tensors?.beta.storage ?? x,
+    mean: tensors?.mean.storage ?? x,
+    variance: tensors?.variance.storage ?? x,
+  };
+  const constants = {
+    NORMED: Number(norm !== undefined),
+    SILU: Number(norm?.settings.silu ?? false),
+    DOUBLED: Number(isDoubled),
+  };
+  const params = norm && { groups: norm.settings.layout.groups, eps: norm.settings.eps };
+  return transformed(gpu, "inputs", source, part, bind, constants, params);
 }
 
 /** The taps, transformed: a matrix of cin by cout for each frequency. */
@@ -191,11 +291,14 @@ function runOnTiles(
   part: Part,
   bind: Record<string, Storage>,
   constants: Record<string, number> = {},
+  { groups = 1, eps = 0 }: Record<string, number> = {},
 ): void {
   const GROUP = groupSize(gpu);
   gpu.run(kernel, entry, {
     bind,
     params: {
+      groups,
+      eps,
       height: image[0],
       width: image[1],
       channels,

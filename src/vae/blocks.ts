@@ -1,5 +1,5 @@
 import { Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
-import { add, nearest, slice } from "../ops/mod.ts";
+import { nearest, slice } from "../ops/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
 import type { Layer } from "./sequence.ts";
 import { type FeatureMap, type Part, type Rows, type Stages, Window } from "./stages.ts";
@@ -51,10 +51,10 @@ export class ResnetBlock implements Layer {
   /** [N, H, W, in] → [N, H, W, out]. */
   forward(x: Tensor): Tensor {
     using scope = x.gpu.scope();
-    const hidden = convOfNorm(this.#conv1, this.#norm1, x);
-    const residual = convOfNorm(this.#conv2, this.#norm2, hidden);
-    hidden.dispose();
-    return scope.keep(add(this.#shortcut?.forward(x) ?? x, residual));
+    const hidden = this.#conv1.forward(x, { norm: this.#norm1.within({ silu: true }) });
+    const norm = this.#norm2.within({ silu: true });
+    const residual = this.#shortcut?.forward(x) ?? x;
+    return scope.keep(this.#conv2.forward(hidden, { norm, residual }));
   }
 
   /** The same as two stages. */
@@ -65,12 +65,6 @@ export class ResnetBlock implements Layer {
       plus: { map, through: this.#shortcut },
     });
   }
-}
-
-/** A convolution of the normed and activated x, which holds neither of the two. */
-function convOfNorm(conv: Conv2d, norm: GroupNorm, x: Tensor): Tensor {
-  using scope = x.gpu.scope();
-  return scope.keep(conv.forward(norm.forward(x, { silu: true })));
 }
 
 /** Halves height and width: one zero right and below, then 3×3 with stride 2. */
@@ -108,8 +102,7 @@ export class Upsample implements Layer {
 
   /** [N, H, W, C] → [N, 2H, 2W, C]. */
   forward(x: Tensor): Tensor {
-    using scope = x.gpu.scope();
-    return scope.keep(this.#conv.forward(doubled(x)));
+    return this.#conv.forward(x, { double: true });
   }
 
   /** The same as a stage. */
@@ -125,16 +118,13 @@ export class Upsample implements Layer {
       readings: [{ map, rows }],
       compute: ([part], result) => {
         using scope = part.tensor.gpu.scope();
-        const x = rowsOf(doubled(part.tensor), part, window.under(result));
+        const [, height, width] = part.tensor.shape;
+        const doubled = nearest(part.tensor, { height: 2 * height, width: 2 * width });
+        const x = rowsOf(doubled, part, window.under(result));
         return scope.keep(window.forward(x, large, result));
       },
     });
   }
-}
-
-function doubled(x: Tensor): Tensor {
-  const [, height, width] = x.shape;
-  return nearest(x, { height: 2 * height, width: 2 * width });
 }
 
 /** Of the doubled rows of a part, those among `wanted`. */

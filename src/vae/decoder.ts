@@ -31,7 +31,9 @@ export class Decoder implements Layer {
   forward(z: Tensor): Tensor {
     using scope = z.gpu.scope();
     const hidden = this.#body.forward(this.#convIn.forward(z));
-    return scope.keep(this.#convOut.forward(this.#normOut.forward(hidden, { silu: true })));
+    return scope.keep(
+      this.#convOut.forward(hidden, { norm: this.#normOut.within({ silu: true }) }),
+    );
   }
 
   /** The same as stages. */

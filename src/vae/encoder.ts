@@ -30,7 +30,9 @@ export class Encoder implements Layer {
   forward(x: Tensor): Tensor {
     using scope = x.gpu.scope();
     const hidden = this.#body.forward(this.#convIn.forward(x));
-    return scope.keep(this.#convOut.forward(this.#normOut.forward(hidden, { silu: true })));
+    return scope.keep(
+      this.#convOut.forward(hidden, { norm: this.#normOut.within({ silu: true }) }),
+    );
   }
 
   /** The same as stages. */

@@ -1,5 +1,5 @@
 import type { Conv2d, GroupNorm } from "../nn/mod.ts";
-import { add } from "../ops/mod.ts";
+import type { FusedConv2dOptions } from "../ops/mod.ts";
 import type { GroupStatistics } from "../ops/group_statistics.ts";
 import type { Tensor } from "../tensor/mod.ts";
 
@@ -109,9 +109,9 @@ export class Stages {
       ],
       compute: ([part, other], rows) => {
         using scope = part.tensor.gpu.scope();
-        const y = normedConv(part, norm, silu, (x) => window.forward(x, map, rows));
-        if (!other) return scope.keep(y);
-        return scope.keep(add(plus?.through?.forward(other.tensor) ?? other.tensor, y));
+        const residual = other && (plus?.through?.forward(other.tensor) ?? other.tensor);
+        const around = { norm: norm?.within({ silu, statistics: part.statistics }), residual };
+        return scope.keep(window.forward(part.tensor, map, rows, around));
       },
     });
   }
@@ -131,17 +131,6 @@ export class Stages {
 /** A reading of the rows that the result has. */
 export function sameRows(rows: Rows): Rows {
   return rows;
-}
-
-/** Applies norm and SiLU, then the convolution, and holds nothing but its result. */
-function normedConv(
-  { tensor, statistics }: Part,
-  norm: GroupNorm | undefined,
-  silu: boolean,
-  conv: (x: Tensor) => Tensor,
-): Tensor {
-  using scope = tensor.gpu.scope();
-  return scope.keep(conv(norm ? norm.forwardPart(tensor, statistics!, { silu }) : tensor));
 }
 
 /** Where the rows of a convolution's result lie on its input. */
@@ -178,11 +167,16 @@ export class Window {
     return { from: first(from), to: first(to - 1) + this.#conv.config.kernel };
   }
 
-  /** The rows of the result from those of `map` that are under them. */
-  forward(x: Tensor, { height }: Pick<FeatureMap, "height">, rows: Rows): Tensor {
+  /** The rows of the result from those of `map` that are under them, with what is computed with it. */
+  forward(
+    x: Tensor,
+    { height }: Pick<FeatureMap, "height">,
+    rows: Rows,
+    around: Pick<FusedConv2dOptions, "norm" | "residual"> = {},
+  ): Tensor {
     const { from, to } = this.under(rows);
     const { left, right } = this.#sides;
     const padding = { top: Math.max(0, -from), bottom: Math.max(0, to - height), left, right };
-    return this.#conv.forward(x, { stride: this.#stride, padding });
+    return this.#conv.forward(x, { stride: this.#stride, padding, ...around });
   }
 }
