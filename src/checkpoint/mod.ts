@@ -1,6 +1,6 @@
 /**
- * Weight files: reading and writing safetensors, key layouts and configurations, loading models, writing
- * any file atomically, and the identity of a model.
+ * Weight files: reading and writing safetensors, reading PyTorch's, key layouts and configurations,
+ * loading models, writing any file atomically, and the identity of a model.
  *
  * @module
  */
@@ -44,6 +44,7 @@ export type { WeightsKind } from "./parts.ts";
 export { prefixed, type PrefixedFile } from "./prefixed.ts";
 export { PRESET_NAMES, type PresetName } from "./preset_names.ts";
 export { type Preset, PRESETS } from "./presets.ts";
+export { PytorchFile } from "./pytorch/pytorch_file.ts";
 export type { QuantizerOptions } from "./quantizer_of.ts";
 export { readVaeConfig } from "./read_vae_config.ts";
 export { saveTokenizer } from "./save_tokenizer.ts";

@@ -1,5 +1,6 @@
 import { extname } from "@std/path";
 import { CheckpointError } from "./errors.ts";
+import { PytorchFile } from "./pytorch/pytorch_file.ts";
 import { SafetensorsFile } from "./safetensors.ts";
 import { INDEX_SUFFIX, ShardedFile } from "./sharded.ts";
 import type { TensorFile } from "./source.ts";
@@ -35,7 +36,7 @@ const SNIFFED = 64;
 export async function openTensors(path: string): Promise<TensorFile> {
   if (path.endsWith(INDEX_SUFFIX)) return await ShardedFile.open(path, openTensors);
   const format = formatOf(path);
-  if (format === "pytorch") throw new CheckpointError(path, "is a PyTorch file, which is not read");
+  if (format === "pytorch") return await PytorchFile.open(path);
   return await SafetensorsFile.open(path);
 }
 
