@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import {
+  convertCheckpoint,
   loadTokenizer,
   loadVae,
   openTensors,
@@ -16,6 +17,7 @@ import { compareReconstruction, hasLora, type LoraJson, namesOf, type VaeJson } 
 
 /** The official weights through files: every layout and format, and official folders. */
 export function checkpoints(goldens: string): void {
+  convertsPytorch(goldens);
   for (const name of namesOf(goldens)) {
     for (const layout of ["LDM's", "diffusers'"]) {
       gpuTest(`${name} from a file in ${layout} layout: the official images`, async (gpu) => {
@@ -61,11 +63,37 @@ function levelsOf(weights: readonly GeneratedWeight[]): number {
     .length;
 }
 
+/** Every PyTorch file becomes safetensors with its very tensors; a quantizer's its own names. */
+function convertsPytorch(goldens: string): void {
+  const names = [...Deno.readDirSync(goldens)].map(({ name }) => name);
+  for (const name of names.filter((name) => name.endsWith(".pth")).sort()) {
+    Deno.test(`${name} is converted to safetensors, tensor for tensor`, async () => {
+      await withFolder(async (folder) => {
+        const path = join(folder, "out.safetensors");
+        const { kind, tensors } = await convertCheckpoint(join(goldens, name), path);
+        using before = await openTensors(join(goldens, name));
+        using after = await openTensors(path);
+        assertEquals(kind, name.startsWith("views") ? "tensors" : "quantizer");
+        assertEquals([after.names.length, tensors], [before.names.length, tensors]);
+        for (const stored of before.names) {
+          const tensor = await before.tensor(stored);
+          const there = await after.tensor(
+            kind === "tensors" ? stored : stored.replace("model.", ""),
+          );
+          assertEquals(there.data, tensor.data, stored);
+          assertEquals(there.shape, tensor.shape, stored);
+          assertEquals(there.dtype, tensor.dtype === "f64" ? "f32" : tensor.dtype, stored);
+        }
+      });
+    });
+  }
+}
+
 /** The files that hold the small quantizer in full precision. */
 function quantizersIn(goldens: string): string[] {
   const names = [...Deno.readDirSync(goldens)].map(({ name }) => name);
   const found = names.filter((name) =>
-    /^quantizer_small(?:_legacy)?\.safetensors$/.test(name)
+    /^quantizer_small(?:_legacy)?\.(?:pth|safetensors)$/.test(name)
   );
   assert(found.length > 0, `${goldens} has no quantizer_small`);
   return found.sort();
