@@ -30,9 +30,8 @@ import { openZip } from "./zip_container.ts";
  * ```ts
  * import { CheckpointError, PytorchFile } from "@coda/tokenizer";
  *
- * const system = new TextEncoder().encode("\x80\x02cos\nsystem\n");
- * const error = await PytorchFile.fromBytes(Uint8Array.from(system.slice(1)).with(0, 0x80))
- *   .catch((error) => error);
+ * const pickle = new Uint8Array([0x80, 2, ...new TextEncoder().encode("cos\nsystem\n")]);
+ * const error = await PytorchFile.fromBytes(pickle, "vae.pth").catch((error) => error);
  * console.assert(error instanceof CheckpointError && error.message.includes('"os.system"'));
  * ```
  */

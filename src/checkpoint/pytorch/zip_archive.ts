@@ -19,12 +19,6 @@ export interface ZipEntry {
   readonly entry: FileEntry;
 }
 
-/** Where an entry's bytes lie in the file as they are. */
-export interface Place {
-  /** The first of them. */
-  readonly begin: number;
-}
-
 /**
  * A zip archive, open for reading. Its directory is read at once, of its entries only what is asked for:
  * one that is stored is read in place, one that is deflated is unpacked as far as is wanted.
@@ -142,7 +136,10 @@ export function isStored({ entry }: ZipEntry): boolean {
   return entry.compressionMethod === STORED;
 }
 
-/** Nothing is run beside this program, and an archive that can be read in two ways is none. */
+/**
+ * No worker is started. An archive that has two directories is refused; one that is odd in lesser ways is
+ * not, as torch.save's own are: they end as zip64 where none is needed, which strict reading refuses.
+ */
 const OPTIONS = { useWebWorkers: false, strictness: "balanced" } as const;
 
 type ReaderClass = typeof Reader<ByteSource>;
