@@ -4054,9 +4054,12 @@ fn grad(
   }
 }
 `,
-  wide_product: `// y = op(a) b for a batch of matrices, row-major, where one invocation computes 16 rows by 32 columns:
-// for adapters on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators
-// may as well lie in memory.
+  wide_product: `// Products of batches of matrices, row-major, where one invocation computes 16 rows by 32 columns: for
+// adapters on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators may
+// as well lie in memory.
+//
+//   y = a b                                  without TRANSPOSE_A
+//   y[i] = aᵀ b over the i-th part of k      with it, added to what y holds where \`adds\` is 1
 //
 // n, k, and the rows of a are multiples of 4. Loads past an edge repeat a valid one and their results
 // are not stored. Each output element is one chain of fused multiply-adds over k in rising order, as in
@@ -4067,9 +4070,10 @@ struct Params {
   n: u32,
   k: u32,
   batch: u32,
-  // k is cut into \`splits\` parts of \`chunk\` each; every part writes its own y.
+  // Parts of k, of \`chunk\` each; without TRANSPOSE_A there is one.
   splits: u32,
   chunk: u32,
+  adds: u32,
 }
 
 override TRANSPOSE_A: bool = false; // a is stored as [k, m]
@@ -4150,6 +4154,24 @@ fn rightRow(at: u32, last: u32) -> Row {
   );
 }
 
+fn startRow(matrix: u32, row: u32, column: u32) -> Row {
+  let at = (matrix * params.m + row) * (params.n / 4u) + column;
+  return Row(y[at], y[at + 1u], y[at + 2u], y[at + 3u], y[at + 4u], y[at + 5u], y[at + 6u], y[at + 7u]);
+}
+
+// What four rows start from. Past an edge it is something that is not stored.
+fn startRows(matrix: u32, row: u32, column: u32) -> Rows {
+  if (!TRANSPOSE_A || params.adds == 0u) {
+    return Rows();
+  }
+  return Rows(
+    startRow(matrix, row, column),
+    startRow(matrix, row + 1u, column),
+    startRow(matrix, row + 2u, column),
+    startRow(matrix, row + 3u, column),
+  );
+}
+
 fn storeQuad(at: u32, exists: bool, value: vec4f) {
   if (exists) {
     y[at] = value;
@@ -4205,10 +4227,10 @@ fn multiply(
   let p1 = starts(aBase, first + 4u);
   let p2 = starts(aBase, first + 8u);
   let p3 = starts(aBase, first + 12u);
-  var t0 = Rows();
-  var t1 = Rows();
-  var t2 = Rows();
-  var t3 = Rows();
+  var t0 = startRows(matrix, first, column);
+  var t1 = startRows(matrix, first + 4u, column);
+  var t2 = startRows(matrix, first + 8u, column);
+  var t3 = startRows(matrix, first + 12u, column);
   for (var k = begin; k < end; k = k + 4u) {
     let at = bBase + k * width;
     let right = Rows(
@@ -4268,7 +4290,6 @@ override NORMED: bool = false; // x is read through group norm
 override SILU: bool = false; // and through SiLU
 override DOUBLED: bool = false; // x is read at twice its height and width
 override HALVED: bool = false; // y is that of DOUBLED: sums of 2 by 2
-override ADD: bool = false; // to what y holds
 override GROUP: u32 = 16u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -4646,15 +4667,6 @@ fn weights(
   storeFrequencies(p, c0, c1, c2, c3, c4, c5);
 }
 
-fn storeTap(p: Place, tap: u32, value: vec4f) {
-  let at = p.frequency + tap * p.apart;
-  if (ADD) {
-    y[at] = y[at] + value;
-  } else {
-    y[at] = value;
-  }
-}
-
 // Gᵀ s G: the way back, [36, size] to [3, 3, size].
 @compute @workgroup_size(GROUP)
 fn weightGradient(
@@ -4675,15 +4687,16 @@ fn weightGradient(
   let r0 = toWeights(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a));
   let r1 = toWeights(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b));
   let r2 = toWeights(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c));
-  storeTap(p, 0u, r0.a);
-  storeTap(p, 1u, r0.b);
-  storeTap(p, 2u, r0.c);
-  storeTap(p, 3u, r1.a);
-  storeTap(p, 4u, r1.b);
-  storeTap(p, 5u, r1.c);
-  storeTap(p, 6u, r2.a);
-  storeTap(p, 7u, r2.b);
-  storeTap(p, 8u, r2.c);
+  let at = p.frequency;
+  y[at] = r0.a;
+  y[at + p.apart] = r0.b;
+  y[at + 2u * p.apart] = r0.c;
+  y[at + 3u * p.apart] = r1.a;
+  y[at + 4u * p.apart] = r1.b;
+  y[at + 5u * p.apart] = r1.c;
+  y[at + 6u * p.apart] = r2.a;
+  y[at + 7u * p.apart] = r2.b;
+  y[at + 8u * p.apart] = r2.c;
 }
 `,
 };

@@ -1,6 +1,9 @@
-// y = op(a) b for a batch of matrices, row-major, where one invocation computes 16 rows by 32 columns:
-// for adapters on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators
-// may as well lie in memory.
+// Products of batches of matrices, row-major, where one invocation computes 16 rows by 32 columns: for
+// adapters on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators may
+// as well lie in memory.
+//
+//   y = a b                                  without TRANSPOSE_A
+//   y[i] = aᵀ b over the i-th part of k      with it, added to what y holds where `adds` is 1
 //
 // n, k, and the rows of a are multiples of 4. Loads past an edge repeat a valid one and their results
 // are not stored. Each output element is one chain of fused multiply-adds over k in rising order, as in
@@ -11,9 +14,10 @@ struct Params {
   n: u32,
   k: u32,
   batch: u32,
-  // k is cut into `splits` parts of `chunk` each; every part writes its own y.
+  // Parts of k, of `chunk` each; without TRANSPOSE_A there is one.
   splits: u32,
   chunk: u32,
+  adds: u32,
 }
 
 override TRANSPOSE_A: bool = false; // a is stored as [k, m]
@@ -94,6 +98,24 @@ fn rightRow(at: u32, last: u32) -> Row {
   );
 }
 
+fn startRow(matrix: u32, row: u32, column: u32) -> Row {
+  let at = (matrix * params.m + row) * (params.n / 4u) + column;
+  return Row(y[at], y[at + 1u], y[at + 2u], y[at + 3u], y[at + 4u], y[at + 5u], y[at + 6u], y[at + 7u]);
+}
+
+// What four rows start from. Past an edge it is something that is not stored.
+fn startRows(matrix: u32, row: u32, column: u32) -> Rows {
+  if (!TRANSPOSE_A || params.adds == 0u) {
+    return Rows();
+  }
+  return Rows(
+    startRow(matrix, row, column),
+    startRow(matrix, row + 1u, column),
+    startRow(matrix, row + 2u, column),
+    startRow(matrix, row + 3u, column),
+  );
+}
+
 fn storeQuad(at: u32, exists: bool, value: vec4f) {
   if (exists) {
     y[at] = value;
@@ -149,10 +171,10 @@ fn multiply(
   let p1 = starts(aBase, first + 4u);
   let p2 = starts(aBase, first + 8u);
   let p3 = starts(aBase, first + 12u);
-  var t0 = Rows();
-  var t1 = Rows();
-  var t2 = Rows();
-  var t3 = Rows();
+  var t0 = startRows(matrix, first, column);
+  var t1 = startRows(matrix, first + 4u, column);
+  var t2 = startRows(matrix, first + 8u, column);
+  var t3 = startRows(matrix, first + 12u, column);
   for (var k = begin; k < end; k = k + 4u) {
     let at = bBase + k * width;
     let right = Rows(

@@ -38,7 +38,6 @@ override NORMED: bool = false; // x is read through group norm
 override SILU: bool = false; // and through SiLU
 override DOUBLED: bool = false; // x is read at twice its height and width
 override HALVED: bool = false; // y is that of DOUBLED: sums of 2 by 2
-override ADD: bool = false; // to what y holds
 override GROUP: u32 = 16u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -416,15 +415,6 @@ fn weights(
   storeFrequencies(p, c0, c1, c2, c3, c4, c5);
 }
 
-fn storeTap(p: Place, tap: u32, value: vec4f) {
-  let at = p.frequency + tap * p.apart;
-  if (ADD) {
-    y[at] = y[at] + value;
-  } else {
-    y[at] = value;
-  }
-}
-
 // Gᵀ s G: the way back, [36, size] to [3, 3, size].
 @compute @workgroup_size(GROUP)
 fn weightGradient(
@@ -445,13 +435,14 @@ fn weightGradient(
   let r0 = toWeights(Six(c0.a, c1.a, c2.a, c3.a, c4.a, c5.a));
   let r1 = toWeights(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b));
   let r2 = toWeights(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c));
-  storeTap(p, 0u, r0.a);
-  storeTap(p, 1u, r0.b);
-  storeTap(p, 2u, r0.c);
-  storeTap(p, 3u, r1.a);
-  storeTap(p, 4u, r1.b);
-  storeTap(p, 5u, r1.c);
-  storeTap(p, 6u, r2.a);
-  storeTap(p, 7u, r2.b);
-  storeTap(p, 8u, r2.c);
+  let at = p.frequency;
+  y[at] = r0.a;
+  y[at + p.apart] = r0.b;
+  y[at + 2u * p.apart] = r0.c;
+  y[at + 3u * p.apart] = r1.a;
+  y[at + 4u * p.apart] = r1.b;
+  y[at + 5u * p.apart] = r1.c;
+  y[at + 6u * p.apart] = r2.a;
+  y[at + 7u * p.apart] = r2.b;
+  y[at + 8u * p.apart] = r2.c;
 }

@@ -3,9 +3,8 @@ import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import type { Geometry } from "./convolve.ts";
 import { align, cropped, fit, flipped, type Matrices } from "./fit.ts";
 import type { GroupSettings, GroupStatistics } from "./group_statistics.ts";
-import { product } from "./matmul.ts";
-import { groupSize, tileFor } from "./tile.ts";
-import { wideProduct } from "./wide_product.ts";
+import { groupSize } from "./tile.ts";
+import { addProducts, multiply, sumsOf, totalOf } from "./winograd_products.ts";
 
 const kernel = defineKernel("winograd");
 
@@ -16,6 +15,9 @@ const TAPS = 9;
 
 /** A part of the tiles is a multiple of this, which the rows of a product's tile divide. */
 const ROWS = 16;
+
+/** Tiles that a part has at least where it is summed: the sums are read and written for each. */
+const LONG = 128;
 
 /**
  * Bytes that transformed maps take at once: where all tiles would need more, they go part by part. A CPU
@@ -114,15 +116,18 @@ export function winogradWeightGradient(
   const { grid } = source;
   const sink = { ...inQuads(dy, cout), image: output, top: 0, left: 0, grid };
   const [rows, columns] = [source.channels, sink.channels];
-  const dw = empty(gpu, [3, 3, rows, columns]);
-  for (const part of partsOf(gpu, batch, grid, rows + columns)) {
+  const parts = partsOf(gpu, batch, grid, rows + columns, LONG);
+  const extents = { batch: FREQUENCIES, m: rows, n: columns, k: parts[0].tiles };
+  const sums = sumsOf(gpu, extents);
+  for (const part of parts) {
     using _scope = gpu.scope();
-    const maps = transformedInputs(gpu, source, reading, part);
-    const cotangents = transformed(gpu, "cotangents", sink, part, { x: sink.storage });
-    const products = multiply(gpu, maps, cotangents, [rows, columns, part.tiles], true);
-    const bind = { x: products, y: dw.storage };
-    runOnTaps(gpu, "weightGradient", rows, columns, bind, { ADD: Number(part.first > 0) });
+    const a = transformedInputs(gpu, source, reading, part);
+    const b = transformed(gpu, "cotangents", sink, part, { x: sink.storage });
+    addProducts(gpu, { a, b, k: part.tiles, isFirst: part.first === 0 }, sums);
   }
+  const dw = empty(gpu, [3, 3, rows, columns]);
+  const bind = { x: totalOf(sums), y: dw.storage };
+  runOnTaps(gpu, "weightGradient", rows, columns, bind);
   if (rows === cin && columns === cout) return scope.keep(dw);
   const found = { storage: dw.storage, count: TAPS, rows, columns };
   return scope.keep(cropped(gpu, found, cin, [3, 3, cin, cout]));
@@ -161,10 +166,11 @@ function filter(
     HAS_RESIDUAL: Number(residual !== undefined),
     HALVED: Number(isHalved),
   };
-  for (const part of partsOf(gpu, batch, source.grid, source.channels + width)) {
+  for (const part of partsOf(gpu, batch, source.grid, source.channels + width, ROWS)) {
     using _scope = gpu.scope();
     const maps = transformedInputs(gpu, source, reading, part);
-    const x = multiply(gpu, maps, weights, [part.tiles, width, source.channels], false);
+    const extents = { batch: FREQUENCIES, m: part.tiles, n: width, k: source.channels };
+    const x = multiply(gpu, maps, weights, extents).storage;
     const bind = { x, bias: bias ?? x, residual: residual ?? x, y: y.storage };
     runOnTiles(gpu, "outputs", sink, part, bind, constants);
   }
@@ -198,11 +204,14 @@ function tilesOf(image: Shape): Shape {
   return image.map((length) => Math.ceil(length / TILE));
 }
 
-/** Cuts the tiles of images into parts whose transformed maps, of so many channels together, fit. */
-function partsOf(gpu: Gpu, images: number, grid: Shape, channels: number): Part[] {
+/**
+ * Cuts the tiles of images into parts of `least` tiles or more, whose transformed maps, of so many
+ * channels together, fit the workspace if so few can.
+ */
+function partsOf(gpu: Gpu, images: number, grid: Shape, channels: number, least: number): Part[] {
   const total = images * grid[0] * grid[1];
   const bytes = gpu.isCpu ? WORKSPACE.cpu : WORKSPACE.gpu;
-  const most = Math.max(1, Math.floor(bytes / (FREQUENCIES * channels * 4)));
+  const most = Math.max(least, Math.floor(bytes / (FREQUENCIES * channels * 4)));
   const length = Math.ceil(total / Math.ceil(total / most) / ROWS) * ROWS;
   return Array.from({ length: Math.ceil(total / length) }, (_, i) => ({
     first: i * length,
@@ -269,21 +278,6 @@ function transformedTaps(gpu: Gpu, taps: Storage, cin: number, cout: number): St
   return y.storage;
 }
 
-/** A product of matrices for each frequency; `transposeA`: a is stored as [k, m]. */
-function multiply(
-  gpu: Gpu,
-  a: Storage,
-  b: Storage,
-  [m, n, k]: Shape,
-  transposeA: boolean,
-): Storage {
-  const extents = { batch: FREQUENCIES, m, n, k };
-  if (tileFor(gpu) === "registers") return wideProduct(gpu, a, b, extents, transposeA).storage;
-  const [left, right] = [a, b].map((storage) => ({ storage, transposed: false, shared: false }));
-  const options = { ...extents, output: [FREQUENCIES, m, n] };
-  return product(gpu, { ...left, transposed: transposeA }, right, options).storage;
-}
-
 function runOnTiles(
   gpu: Gpu,
   entry: string,
@@ -320,9 +314,8 @@ function runOnTaps(
   cin: number,
   cout: number,
   bind: Record<string, Storage>,
-  constants: Record<string, number> = {},
 ): void {
   const one = { storage: bind.y, channels: cout, image: [1, 1], top: 0, left: 0, grid: [1, 1] };
   const part = { first: 0, tiles: cin, total: cin };
-  runOnTiles(gpu, entry, one, part, bind, constants);
+  runOnTiles(gpu, entry, one, part, bind);
 }

@@ -1,12 +1,13 @@
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { product } from "../../src/ops/matmul.ts";
+import { sum } from "../../src/ops/mod.ts";
 import { withTile } from "../../src/ops/tile.ts";
-import { wideProduct } from "../../src/ops/wide_product.ts";
+import { addWideProduct, wideProduct, wideSums } from "../../src/ops/wide_product.ts";
 import { fromArray, type Tensor } from "../../src/tensor/mod.ts";
 import { assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 import { Random } from "../support/random.ts";
-import { filled, toF32 } from "../support/reference.ts";
+import { filled, type NDArray, toF32 } from "../support/reference.ts";
 
 const cases = [
   { batch: 1, m: 1, n: 4, k: 4 },
@@ -30,32 +31,52 @@ gpuTest("wideProduct has the bits of product", async (gpu) => {
     );
     const found = await flat(
       gpu,
-      () => read(gpu, () => wideProduct(gpu, a.storage, b.storage, extents, false)),
+      () => read(gpu, () => wideProduct(gpu, a.storage, b.storage, extents)),
     );
     assertSame(found, expected);
     [a, b].forEach((tensor) => tensor.dispose());
   }
 });
 
-gpuTest("wideProduct: a stored as [k, m], with k summed in parts", async (gpu) => {
-  for (const extents of [...cases.slice(1), { batch: 2, m: 36, n: 20, k: 412 }]) {
-    const { batch, n, k } = extents;
-    const m = Math.ceil(extents.m / 4) * 4;
-    const [a, b] = [[batch, k, m], [batch, k, n]].map((shape, i) => new Random(i).normal(shape));
+gpuTest("addWideProduct sums what comes in uneven pieces", async (gpu) => {
+  for (
+    const { m, n, pieces } of [
+      { m: 4, n: 36, pieces: [4] },
+      { m: 36, n: 32, pieces: [8, 4] },
+      { m: 20, n: 60, pieces: [412, 412, 36] },
+    ]
+  ) {
+    const batch = 2;
     const expected = filled([batch, m, n], 0);
-    for (let i = 0; i < expected.data.length; i++) {
-      const [matrix, row, column] = [Math.floor(i / (m * n)), Math.floor(i / n) % m, i % n];
-      for (let step = matrix * k; step < (matrix + 1) * k; step++) {
-        expected.data[i] += a.data[step * m + row] * b.data[step * n + column];
-      }
-    }
-    const found = await read(gpu, () => {
-      const [left, right] = [a, b].map((x) => fromArray(gpu, toF32(x), x.shape).storage);
-      return wideProduct(gpu, left, right, { ...extents, m }, true);
+    const inputs = pieces.map((k, i) => {
+      const [a, b] = [[batch, k, m], [batch, k, n]].map((shape) => new Random(i).normal(shape));
+      addProduct(expected, a, b);
+      return { a, b, k };
     });
+    const found = await flat(gpu, () =>
+      read(gpu, () => {
+        const sums = wideSums(gpu, { batch, m, n, k: Math.max(...pieces) });
+        inputs.forEach((piece, i) => {
+          const [a, b] = [piece.a, piece.b].map((x) => fromArray(gpu, toF32(x), x.shape).storage);
+          addWideProduct(gpu, { a, b, k: piece.k, isFirst: i === 0 }, sums);
+        });
+        return sum(sums, { axes: [0] });
+      }));
     assertClose(found, expected, { relative: 2e-6 });
   }
 });
+
+/** Adds aᵀ b in float64. */
+function addProduct(y: NDArray, a: NDArray, b: NDArray): void {
+  const [, m, n] = y.shape;
+  const k = a.shape[1];
+  for (let i = 0; i < y.data.length; i++) {
+    const [matrix, row, column] = [Math.floor(i / (m * n)), Math.floor(i / n) % m, i % n];
+    for (let step = matrix * k; step < (matrix + 1) * k; step++) {
+      y.data[i] += a.data[step * m + row] * b.data[step * n + column];
+    }
+  }
+}
 
 function random(gpu: Gpu, shape: number[], seed: number): Tensor {
   return fromArray(gpu, toF32(new Random(seed).normal(shape)), shape);
