@@ -5,6 +5,7 @@
 import { checkpoints } from "./conformance/checkpoints.ts";
 import { operators } from "./conformance/operators.ts";
 import { preprocess } from "./conformance/preprocess.ts";
+import { pytorch } from "./conformance/pytorch.ts";
 import { quantizer } from "./conformance/quantizer.ts";
 import { training } from "./conformance/training.ts";
 import { vae } from "./conformance/vae.ts";
@@ -14,6 +15,7 @@ if (goldens) {
   checkpoints(goldens);
   operators(goldens);
   preprocess(goldens);
+  pytorch(goldens);
   quantizer(goldens);
   training(goldens);
   vae(goldens);

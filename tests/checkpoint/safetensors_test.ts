@@ -146,6 +146,7 @@ const hostile: [string, Uint8Array, string][] = [
   ["an empty file", new Uint8Array(), "has 0 bytes"],
   ["seven bytes", new Uint8Array(7), "has 7 bytes"],
   ["a header beyond the file", build("{}").subarray(0, 9), "only 1 follow"],
+  ["a header of 2^63 bytes", new Uint8Array(9).fill(128, 7, 8), "has 9223372036854775808 bytes"],
   ["a header beyond the cap", new Uint8Array(9).fill(255), "at most 100000000 are allowed"],
   ["a header that is not JSON", build("{"), "not JSON"],
   ["a header that is not UTF-8", build("{}").with(9, 0xff), "not JSON"],

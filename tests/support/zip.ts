@@ -14,6 +14,8 @@ export interface ZipPlan {
   /** Where it says that it is. */
   offset?: number | bigint;
   flags?: number;
+  /** Zeros behind its data, which count everywhere but are left out. */
+  hole?: number;
 }
 
 /** What an archive says of itself where that is not true. */
@@ -46,13 +48,16 @@ class Writer {
 export function zip(files: readonly ZipPlan[], plan: ArchivePlan = {}): Uint8Array<ArrayBuffer> {
   const out = new Writer();
   const directory = new Writer();
+  let left = 0;
   for (const file of files) {
-    const offset = out.bytes.length;
+    const offset = out.bytes.length + left;
+    const hole = file.hole ?? 0;
+    left += hole;
     const data = file.deflate ? deflateRawSync(file.data) : file.data;
     const says = {
       method: file.method ?? (file.deflate ? 8 : 0),
-      packed: file.packed ?? data.length,
-      size: file.size ?? file.data.length,
+      packed: file.packed ?? data.length + hole,
+      size: file.size ?? file.data.length + hole,
       offset: file.offset ?? offset,
       flags: file.flags ?? 0,
     };
@@ -73,22 +78,23 @@ export function zip(files: readonly ZipPlan[], plan: ArchivePlan = {}): Uint8Arr
     }
   }
   out.raw(new Uint8Array(plan.gap ?? 0));
-  const begin = out.bytes.length;
+  const begin = out.bytes.length + left;
   out.raw(directory.bytes);
   const says = {
     count: plan.entries ?? files.length,
     size: plan.directorySize ?? directory.bytes.length,
     offset: plan.directoryOffset ?? begin,
   };
-  return new Uint8Array(end(out, says, plan.zip64 ?? false).bytes);
+  const at = out.bytes.length + left;
+  return new Uint8Array(end(out, at, says, plan.zip64 ?? false).bytes);
 }
 
 function end(
   out: Writer,
+  at: number,
   { count, size, offset }: { count: number; size: number | bigint; offset: number | bigint },
   isWide: boolean,
 ): Writer {
-  const at = out.bytes.length;
   if (isWide) {
     out.add(4, 0x06064b50).add(8, 44).add(2, 45).add(2, 45).add(4, 0).add(4, 0).add(8, count)
       .add(8, count).add(8, size).add(8, offset);
