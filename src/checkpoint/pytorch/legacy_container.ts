@@ -5,7 +5,7 @@ import { TORCH_WORLD } from "./globals.ts";
 import { PLAIN_WORLD, readPickle } from "./pickle.ts";
 import { PickleCursor } from "./pickle_cursor.ts";
 import type { Storage } from "./tensor_view.ts";
-import { PickleDict, PickleFault, PickleList, type PickleValue } from "./values.ts";
+import { kindOf, PickleDict, PickleFault, PickleList, type PickleValue } from "./values.ts";
 
 /** What a file of the old form begins with, as a number in a pickle. */
 const MAGIC = 0x1950a86a20f9469cfc6cn;
@@ -66,7 +66,8 @@ function checkHead(next: () => PickleValue, file: string): void {
   }
   const version = next();
   if (version !== VERSION) {
-    throw new CheckpointError(file, `is of version ${version}, expected ${VERSION}`);
+    const found = typeof version === "number" ? String(version) : kindOf(version);
+    throw new CheckpointError(file, `is of version ${found}, expected ${VERSION}`);
   }
   const machine = next();
   const isLittle = machine instanceof PickleDict && machine.entries.get("little_endian") === true;

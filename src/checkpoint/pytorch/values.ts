@@ -84,11 +84,11 @@ export function countOf(value: PickleValue | undefined, what: string): number {
   const found = typeof value === "number" || typeof value === "bigint"
     ? String(value)
     : kindOf(value ?? null);
-  throw new PickleFault(`${what} is ${found}, expected a whole number from 0 to 2^53`);
+  throw new PickleFault(`says that ${what} is ${found}, expected a whole number from 0 to 2^53`);
 }
 
 /** A tuple's or list's items. @throws {PickleFault} where it is neither. */
 export function itemsOf(value: PickleValue | undefined, what: string): readonly PickleValue[] {
   if (value instanceof PickleTuple || value instanceof PickleList) return value.items;
-  throw new PickleFault(`${what} is ${kindOf(value ?? null)}, expected a tuple`);
+  throw new PickleFault(`says that ${what} is ${kindOf(value ?? null)}, expected a tuple`);
 }
