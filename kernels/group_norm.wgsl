@@ -42,6 +42,8 @@ override GROUP: u32 = 64u;
 @group(0) @binding(18) var<storage, read> input4: array<vec4f>;
 @group(0) @binding(19) var<storage, read> dy4: array<vec4f>;
 @group(0) @binding(20) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(21) var<storage, read_write> first4_out: array<vec4f>;
+@group(0) @binding(22) var<storage, read_write> second4_out: array<vec4f>;
 
 struct Span { image: u32, channel: u32, first: u32, count: u32 }
 
@@ -102,6 +104,43 @@ fn moments(
   let average = total / f32(s.count);
   first_out[i] = shift + average;
   second_out[i] = max(squares - total * average, 0.0);
+}
+
+// The same for four channels at once.
+@compute @workgroup_size(64)
+fn moments4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let step = params.channels / 4u;
+  if (i >= params.images * params.chunks * step) {
+    return;
+  }
+  let s = span_of(i, params.chunk, params.chunks, step);
+  let shift = input4[s.first];
+  var total = vec4f();
+  var squares = vec4f();
+  var at = s.first;
+  for (var n = s.count / 4u; n > 0u; n--) {
+    let a = input4[at] - shift;
+    let b = input4[at + step] - shift;
+    let c = input4[at + 2u * step] - shift;
+    let d = input4[at + 3u * step] - shift;
+    total += (a + b) + (c + d);
+    squares += (a * a + b * b) + (c * c + d * d);
+    at += 4u * step;
+  }
+  for (var n = s.count % 4u; n > 0u; n--) {
+    let a = input4[at] - shift;
+    total += a;
+    squares += a * a;
+    at += step;
+  }
+  let average = total / f32(s.count);
+  first4_out[i] = shift + average;
+  second4_out[i] = max(squares - total * average, vec4f());
 }
 
 var<workgroup> part: array<f32, GROUP>;
@@ -302,6 +341,35 @@ fn grad_sums(
   }
   first_out[i] = sum;
   second_out[i] = product;
+}
+
+// The same for four channels at once.
+@compute @workgroup_size(64)
+fn grad_sums4(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  let step = params.channels / 4u;
+  if (i >= params.images * params.chunks * step) {
+    return;
+  }
+  let s = span_of(i, params.chunk, params.chunks, step);
+  let c = four_channels(s.channel);
+  let by = scales_of(groups_of(s.image, c), c);
+  var sum = vec4f();
+  var product = vec4f();
+  var at = s.first;
+  for (var n = s.count; n > 0u; n--) {
+    let normal = (input4[at] - by.mean) * by.inverse;
+    let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
+    sum += dz;
+    product += dz * normal;
+    at += step;
+  }
+  first4_out[i] = sum;
+  second4_out[i] = product;
 }
 
 // What a group's statistics take away from its input gradient: the means of gamma·dz and gamma·dz·x̂.

@@ -53,6 +53,14 @@ function lanesOf({ channels }: GroupLayout): { vector: boolean; count: number } 
   return { vector, count: vector ? channels / 4 : channels };
 }
 
+/** What the elementwise entries norm by. */
+function scales(
+  ...tensors: readonly [gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor]
+) {
+  const [gamma, beta, mean, variance] = tensors.map(({ storage }) => storage);
+  return { gamma, beta, mean, variance };
+}
+
 /** The statistics of each group of each image, as tensors of `shape`. */
 export function groupStatistics(
   x: Tensor,
@@ -79,10 +87,13 @@ export function chunkMoments(
   const params = kernelParams(layout, 0, chunk);
   const means = empty(gpu, [layout.images, params.chunks, layout.channels]);
   const squares = empty(gpu, means.shape);
-  gpu.run(kernel, "moments", {
-    bind: { input: storage, first_out: means.storage, second_out: squares.storage },
+  const lanes = lanesOf(layout);
+  gpu.run(kernel, lanes.vector ? "moments4" : "moments", {
+    bind: lanes.vector
+      ? { input4: storage, first4_out: means.storage, second4_out: squares.storage }
+      : { input: storage, first_out: means.storage, second_out: squares.storage },
     params,
-    grid: gridFor(means.size, 64),
+    grid: gridFor(layout.images * params.chunks * lanes.count, 64),
   });
   return { means, squares };
 }
@@ -120,12 +131,7 @@ export function groupApply(
 ): Tensor {
   const y = empty(x.gpu, x.shape);
   const params = kernelParams(layout, eps);
-  const bind = {
-    gamma: gamma.storage,
-    beta: beta.storage,
-    mean: mean.storage,
-    variance: variance.storage,
-  };
+  const bind = scales(gamma, beta, mean, variance);
   const lanes = lanesOf(layout);
   x.gpu.run(kernel, lanes.vector ? "apply4" : "apply", {
     bind: lanes.vector
@@ -173,20 +179,27 @@ function channelSums(
   const params = kernelParams(layout, eps);
   const sums = empty(gpu, [images, params.chunks, channels]);
   const products = empty(gpu, sums.shape);
-  gpu.run(kernel, "grad_sums", {
-    bind: {
-      input: x.storage,
-      dy: dy.storage,
-      gamma: gamma.storage,
-      beta: beta.storage,
-      mean: mean.storage,
-      variance: variance.storage,
-      first_out: sums.storage,
-      second_out: products.storage,
-    },
+  const lanes = lanesOf(layout);
+  const bind = scales(gamma, beta, mean, variance);
+  gpu.run(kernel, lanes.vector ? "grad_sums4" : "grad_sums", {
+    bind: lanes.vector
+      ? {
+        ...bind,
+        input4: x.storage,
+        dy4: dy.storage,
+        first4_out: sums.storage,
+        second4_out: products.storage,
+      }
+      : {
+        ...bind,
+        input: x.storage,
+        dy: dy.storage,
+        first_out: sums.storage,
+        second_out: products.storage,
+      },
     params,
     constants: { SILU: Number(silu) },
-    grid: gridFor(sums.size, 64),
+    grid: gridFor(images * params.chunks * lanes.count, 64),
   });
   return columnSums(sums, products, { batches: images, rows: params.chunks, columns: channels });
 }
@@ -222,13 +235,7 @@ function inputGradient(
   const dx = empty(gpu, x.shape);
   const params = kernelParams(layout, eps);
   const lanes = lanesOf(layout);
-  const bind = {
-    gamma: gamma.storage,
-    beta: beta.storage,
-    mean: mean.storage,
-    variance: variance.storage,
-    terms: terms.storage,
-  };
+  const bind = { ...scales(gamma, beta, mean, variance), terms: terms.storage };
   gpu.run(kernel, lanes.vector ? "input_grad4" : "input_grad", {
     bind: lanes.vector
       ? { ...bind, input4: x.storage, dy4: dy.storage, output4: dx.storage }
