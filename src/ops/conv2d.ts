@@ -74,8 +74,8 @@ export function conv2d(
     : spatial(x, weight, bias, geometry);
 }
 
-/** A convolution and its gradients by each algorithm. */
-const algorithms = {
+/** A convolution and its gradients by each algorithm; they record nothing. */
+export const algorithms = {
   direct: { forward: convolve, ofInput: inputGradient, ofWeight: weightGradient },
   winograd: {
     forward: winogradConvolve,
