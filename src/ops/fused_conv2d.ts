@@ -8,12 +8,8 @@ import { groupNorm, type GroupNormOptions, groupSettings } from "./group_norm.ts
 import { groupApply, groupGradients, groupStatistics } from "./group_statistics.ts";
 import { biasGradient } from "./matmul.ts";
 import { nearest } from "./resample.ts";
-import {
-  type Reading,
-  winogradConvolve,
-  winogradInputGradient,
-  winogradWeightGradient,
-} from "./winograd.ts";
+import { winogradConvolve, winogradInputGradient, winogradWeightGradient } from "./winograd.ts";
+import type { Reading } from "./winograd_transforms.ts";
 
 /** A group norm within a {@link fusedConv2d}. */
 export interface FusedNorm extends GroupNormOptions {
