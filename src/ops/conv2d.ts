@@ -7,7 +7,7 @@ import {
   type Tensor,
 } from "../tensor/mod.ts";
 import { expectDType } from "./check.ts";
-import { algorithmFor } from "./conv2d_algorithm.ts";
+import { algorithmFor, type ConvolutionAlgorithm } from "./conv2d_algorithm.ts";
 import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
 import {
   biasGradient,
@@ -74,8 +74,18 @@ export function conv2d(
     : spatial(x, weight, bias, geometry);
 }
 
-/** A convolution and its gradients by each algorithm; they record nothing. */
-export const algorithms = {
+/** A convolution and its gradients; they record nothing. */
+export interface Passes {
+  /** The convolution itself. */
+  forward(x: Tensor, weight: Tensor, bias: Tensor | undefined, geometry: Geometry): Tensor;
+  /** The gradient with respect to x. */
+  ofInput(dy: Tensor, weight: Tensor, geometry: Geometry): Tensor;
+  /** The gradient with respect to the weight. */
+  ofWeight(x: Tensor, dy: Tensor, geometry: Geometry): Tensor;
+}
+
+/** The passes by each algorithm. */
+export const algorithms: Readonly<Record<ConvolutionAlgorithm, Passes>> = {
   direct: { forward: convolve, ofInput: inputGradient, ofWeight: weightGradient },
   winograd: {
     forward: winogradConvolve,
