@@ -78,3 +78,33 @@ async function setOnLinux(variable: string, value: string): Promise<void> {
   const { state } = await Deno.permissions.query({ name: "env", variable });
   if (state === "granted" && Deno.env.get(variable) === undefined) Deno.env.set(variable, value);
 }
+
+/** The adapter's limits, lower where `wanted` is. */
+export function lowered(
+  limits: Readonly<Record<string, number>>,
+  wanted: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const entries = Object.entries(limits);
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, Math.min(value, wanted[name] ?? value)]),
+  );
+}
+
+/** The bytes of the largest buffer that an adapter binds. */
+export function largestBuffer(limits: Readonly<Record<string, number>>): number {
+  return Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+}
+
+/** The limits a tensor library lives on, as large as the adapter has them. */
+export function requiredLimits(limits: Record<string, number>): Record<string, number> {
+  const names = [
+    "maxStorageBufferBindingSize",
+    "maxBufferSize",
+    "maxStorageBuffersPerShaderStage",
+    "maxComputeWorkgroupStorageSize",
+    "maxComputeInvocationsPerWorkgroup",
+    "maxComputeWorkgroupSizeX",
+    "minUniformBufferOffsetAlignment",
+  ];
+  return Object.fromEntries(names.map((name) => [name, limits[name]]));
+}

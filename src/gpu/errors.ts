@@ -27,3 +27,13 @@ export class DeviceLostError extends GpuError {
   /** The class's own name. */
   override name: string = "DeviceLostError";
 }
+
+/** One of these errors for what the device reports. */
+export function fromGpuError(error: globalThis.GPUError): Error {
+  const message = error.message.split("\n").map((line) => line.trim()).filter(Boolean).join(" · ");
+  if (error instanceof GPUOutOfMemoryError) {
+    return new OutOfMemoryError(`the GPU is out of memory: ${message}`);
+  }
+  if (error instanceof GPUValidationError) return new KernelError(message);
+  return new GpuError(message);
+}

@@ -2,13 +2,25 @@ import {
   type AdapterOptions,
   type AdapterReport,
   adapterReport,
+  largestBuffer,
+  lowered,
   requestAdapter,
+  requiredLimits,
 } from "./adapter.ts";
-import { DeviceLostError, GpuError, KernelError, OutOfMemoryError } from "./errors.ts";
+import { CommandStream } from "./commands.ts";
+import {
+  DeviceLostError,
+  fromGpuError,
+  GpuError,
+  KernelError,
+  OutOfMemoryError,
+} from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { Pipelines } from "./pipelines.ts";
 import { BufferPool, type MemoryUse, type Storage } from "./pool.ts";
 import { Profiler, type ProfileRow } from "./profiler.ts";
+import { type RecordedWork, Recorder } from "./recorder.ts";
+import type { Recording } from "./recording.ts";
 import { type Owned, type Scope, ScopeStack } from "./scope.ts";
 import { UniformRing } from "./uniform_ring.ts";
 
@@ -26,7 +38,10 @@ export interface Dispatch {
 
 /** How a device is made. */
 export interface GpuOptions extends AdapterOptions {
-  /** Bytes of freed buffers that may wait for reuse; default 2 GiB. */
+  /**
+   * Bytes of freed buffers that may wait for reuse; default 2 GiB, or what tensors took at once where
+   * that is more. Beyond it the longest unused are destroyed.
+   */
   poolBytes?: number;
   /**
    * Bytes that tensors' buffers may take: freed ones make room first, and work that can be done piece
@@ -37,9 +52,6 @@ export interface GpuOptions extends AdapterOptions {
   /** Limits below the adapter's own, by their WebGPU names: to run as on a smaller one. */
   limits?: Readonly<Record<string, number>>;
 }
-
-/** Dispatches per submit: enough to hide a submit's cost, few enough that the GPU starts early. */
-const BATCH = 48;
 
 /**
  * A WebGPU device with what tensors need: pooled memory counted in bytes, scopes that free it,
@@ -65,22 +77,21 @@ export class Gpu implements Disposable {
   #pool: BufferPool;
   #pipelines: Pipelines;
   #ring: UniformRing;
+  #stream: CommandStream;
   #scopes = new ScopeStack();
-  #encoder: GPUCommandEncoder | undefined;
-  #pass: GPUComputePassEncoder | undefined;
-  #pending = 0;
-  #profiler: Profiler | undefined;
+  #recorder: Recorder;
   #error: Error | undefined;
   #destroyed = false;
   #dry: BufferPool | undefined; // where buffers are only counted
 
   private constructor(device: GPUDevice, adapter: AdapterReport, options: GpuOptions) {
-    const { poolBytes = 2 ** 31, memoryBytes } = options;
+    const { poolBytes, memoryBytes } = options;
     this.#device = device;
     this.adapter = adapter;
     this.isCpu = adapter.isCpu;
     this.memoryBytes = memoryBytes ?? 2 * adapter.limits.maxBufferSize;
     this.#ring = new UniformRing(device);
+    this.#stream = new CommandStream(device, () => this.#ring.flush());
     this.#pipelines = new Pipelines(device, this.#ring.buffer, (label, error) => {
       if (this.#error instanceof DeviceLostError) return;
       this.#error = new KernelError(`kernel ${label}: ${fromGpuError(error).message}`);
@@ -90,10 +101,12 @@ export class Gpu implements Disposable {
       most: memoryBytes ?? Infinity,
       largest: largestBuffer(adapter.limits),
       onDestroy: (id) => {
-        this.submit(); // commands still being recorded may use the buffer
+        this.submit(); // commands that were not sent yet may use the buffer
         this.#pipelines.forget(id);
       },
+      onShort: () => this.#recorder.forget(),
     });
+    this.#recorder = new Recorder(device, this.#pool, this.#pipelines, this.#stream);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#error ??= fromGpuError((event as GPUUncapturedErrorEvent).error);
@@ -140,6 +153,7 @@ export class Gpu implements Disposable {
       most: Infinity,
       largest: largestBuffer(this.adapter.limits),
       onDestroy: () => {},
+      onShort: () => {},
     });
     try {
       using _scope = this.scope();
@@ -158,7 +172,7 @@ export class Gpu implements Disposable {
     this.#pool.resetPeak();
   }
 
-  /** Destroys the buffers that wait for reuse. */
+  /** Destroys the buffers that wait for reuse, those of recordings too: work is then recorded again. */
   trim(): void {
     this.submit();
     this.#pool.trim();
@@ -179,10 +193,15 @@ export class Gpu implements Disposable {
     return (this.#dry ?? this.#pool).allocate(byteLength);
   }
 
-  /** Copies host data into a storage, after everything dispatched before. */
+  /**
+   * Copies host data into a storage, after everything dispatched before.
+   *
+   * @throws {GpuError} while work is recorded: a replay would not write again.
+   */
   write(storage: Storage, data: Float32Array | Uint32Array): void {
     if (this.#dry) return;
-    this.submit(); // the queue would run the write before commands that are still being recorded
+    this.#recorder.refuse("written", UPLOAD_ADVICE);
+    this.submit(); // the queue would run the write before commands that were not sent yet
     this.#device.queue.writeBuffer(
       storage.buffer,
       storage.offset,
@@ -195,14 +214,15 @@ export class Gpu implements Disposable {
   /** Sets every byte to zero. */
   clear(storage: Storage): void {
     if (this.#dry) return;
-    this.#encode().clearBuffer(storage.buffer, storage.offset, storage.byteLength);
+    this.#stream.clear(storage, storage.byteLength);
+    this.#recorder.current?.clear(storage);
   }
 
   /** Copies one storage to another of the same size. */
   copy(from: Storage, to: Storage): void {
     if (this.#dry) return;
-    const { byteLength } = from;
-    this.#encode().copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, byteLength);
+    this.#stream.copy(from, to, from.byteLength);
+    this.#recorder.current?.copy(from, to);
   }
 
   /**
@@ -211,20 +231,16 @@ export class Gpu implements Disposable {
    * them goes on as before; the whole lives as long as any of them.
    *
    * @throws {OutOfMemoryError} where one binding of the adapter cannot hold them all.
+   * @throws {GpuError} while work is recorded.
    */
   join(storages: readonly Storage[], alignment: number): Storage {
+    this.#recorder.refuse("joined", "do so before");
     const sizes = storages.map(({ byteLength }) => Math.ceil(byteLength / alignment) * alignment);
     const whole = this.allocate(sizes.reduce((sum, size) => sum + size, 0));
     this.clear(whole);
     let offset = 0;
     storages.forEach((storage, i) => {
-      this.#encode().copyBufferToBuffer(
-        storage.buffer,
-        storage.offset,
-        whole.buffer,
-        offset,
-        storage.byteLength,
-      );
+      this.#stream.copy(storage, { buffer: whole.buffer, offset }, storage.byteLength);
       this.#pool.place(storage, whole, offset, sizes[i]);
       offset += sizes[i];
     });
@@ -233,14 +249,15 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * Records a dispatch of an entry point; it runs with its batch, at the latest when something is read.
+   * Dispatches an entry point; it runs with its batch, at the latest when something is read.
    *
    * @throws {KernelError} where a binding, parameter or entry is missing.
    */
   run(kernel: Kernel, entry: string, dispatch: Dispatch): void {
     if (this.#dry) return;
     if (this.#error) throw this.#takeError();
-    if (this.#pending >= BATCH || this.#ring.full || this.#profiler?.full) this.submit();
+    this.#stream.reserve();
+    if (this.#ring.full) this.submit();
     const pipeline = this.#pipelines.get(kernel, entry, dispatch.constants);
     const [x, y, z] = dispatch.grid;
     if (Math.max(x, y, z) > this.#device.limits.maxComputeWorkgroupsPerDimension) {
@@ -250,31 +267,61 @@ export class Gpu implements Disposable {
     }
     const group = this.#pipelines.bind(pipeline, dispatch.bind);
     const offset = this.#ring.push(pipeline.label, kernel.params, dispatch.params ?? {});
-    const pass = this.#beginPass(pipeline.label);
-    pass.setPipeline(pipeline.pipeline);
-    pass.setBindGroup(0, group, [offset]);
-    pass.dispatchWorkgroups(x, y, z);
-    if (this.#profiler) this.#endPass();
-    this.#pending++;
+    this.#stream.dispatch(pipeline, group, offset, dispatch.grid);
+    this.#recorder.current?.dispatch(pipeline, dispatch.bind, this.#ring.at(offset), dispatch.grid);
   }
 
-  /** Sends what was recorded to the GPU without waiting for it. */
+  /** Whether work can be recorded or replayed now: not within other work that is, or is measured. */
+  get canRecord(): boolean {
+    return !this.#recorder.current && !this.#dry;
+  }
+
+  /**
+   * Runs work and keeps its commands for {@link Gpu.replay}; {@link Replays} of the tensor library is
+   * built on it. Work that uploads or reads, or that does another thing next time, cannot be replayed.
+   *
+   * @param inputs What the work is given copies of.
+   * @param work Takes over a reference to each copy, and hands over one to each output.
+   * @throws {GpuError} where the work uploads, reads, or records.
+   */
+  record(
+    inputs: readonly Storage[],
+    work: (inputs: readonly Storage[]) => readonly Storage[],
+  ): RecordedWork {
+    return this.#recorder.record(inputs, work);
+  }
+
+  /**
+   * Gives the commands of a recording again, for other inputs of the same sizes.
+   *
+   * @throws {GpuError} where the recording is not to be replayed any more.
+   */
+  replay(recording: Recording, inputs: readonly Storage[]): void {
+    if (this.#error) throw this.#takeError();
+    this.#recorder.replay(recording, inputs);
+  }
+
+  /** Copies what a replay put out; before the replay of another recording, which may use its buffers. */
+  takeOutputs(recording: Recording, into: readonly Storage[]): void {
+    into.forEach((output, i) => this.#stream.copy(recording.outputs[i], output, output.byteLength));
+  }
+
+  /** Sends all commands so far to the GPU without waiting for it. */
   submit(): void {
-    if (!this.#encoder) return;
-    this.#endPass();
-    this.#profiler?.resolve(this.#encoder);
-    this.#ring.flush();
-    this.#device.queue.submit([this.#encoder.finish()]);
-    this.#encoder = undefined;
-    this.#pending = 0;
+    this.#stream.submit();
   }
 
-  /** Reads a storage as it is after everything dispatched before this call. */
+  /**
+   * Reads a storage as it is after everything dispatched before this call.
+   *
+   * @throws {GpuError} while work is recorded: nobody would read after a replay.
+   */
   async read(storage: Storage): Promise<ArrayBuffer> {
-    const source = storage.buffer;
+    this.#recorder.refuse("read", "read what the work returns");
+    const { buffer, offset } = storage;
     const size = Math.ceil(storage.byteLength / 4) * 4;
     const staging = this.#device.createBuffer({ size: Math.max(size, 4), usage: 0x1 | 0x8 }); // MAP_READ | COPY_DST
-    if (size > 0) this.#encode().copyBufferToBuffer(source, storage.offset, staging, 0, size);
+    if (size > 0) this.#stream.copy({ buffer, offset }, { buffer: staging, offset: 0 }, size);
     this.submit();
     try {
       await staging.mapAsync(1); // READ
@@ -288,7 +335,7 @@ export class Gpu implements Disposable {
   }
 
   /**
-   * Waits until the GPU has done everything recorded so far.
+   * Waits until the GPU has done everything so far.
    *
    * @throws {GpuError} the first error that the device reported since the last wait.
    */
@@ -309,12 +356,12 @@ export class Gpu implements Disposable {
     }
     this.submit();
     using profiler = new Profiler(this.#device);
-    this.#profiler = profiler;
+    this.#stream.profiler = profiler;
     try {
       await work();
       await this.sync();
     } finally {
-      this.#profiler = undefined;
+      this.#stream.profiler = undefined;
     }
     return await profiler.rows();
   }
@@ -323,23 +370,6 @@ export class Gpu implements Disposable {
   [Symbol.dispose](): void {
     this.#destroyed = true;
     this.#device.destroy();
-  }
-
-  #encode(): GPUCommandEncoder {
-    this.#endPass();
-    return this.#encoder ??= this.#device.createCommandEncoder();
-  }
-
-  #beginPass(label: string): GPUComputePassEncoder {
-    if (this.#pass) return this.#pass;
-    this.#encoder ??= this.#device.createCommandEncoder();
-    const timestampWrites = this.#profiler?.next(label);
-    return this.#pass = this.#encoder.beginComputePass({ timestampWrites });
-  }
-
-  #endPass(): void {
-    this.#pass?.end();
-    this.#pass = undefined;
   }
 
   #takeError(): Error {
@@ -352,40 +382,5 @@ export class Gpu implements Disposable {
 /** What {@link Gpu.measure} makes buffers with. */
 const NO_DEVICE = { createBuffer: () => ({ destroy() {} }) as GPUBuffer };
 
-/** The adapter's limits, lower where `wanted` is. */
-function lowered(
-  limits: Readonly<Record<string, number>>,
-  wanted: Readonly<Record<string, number>>,
-): Record<string, number> {
-  const entries = Object.entries(limits);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, Math.min(value, wanted[name] ?? value)]),
-  );
-}
-
-function largestBuffer(limits: Readonly<Record<string, number>>): number {
-  return Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
-}
-
-/** The limits a tensor library lives on, as large as the adapter has them. */
-function requiredLimits(limits: Record<string, number>): Record<string, number> {
-  const names = [
-    "maxStorageBufferBindingSize",
-    "maxBufferSize",
-    "maxStorageBuffersPerShaderStage",
-    "maxComputeWorkgroupStorageSize",
-    "maxComputeInvocationsPerWorkgroup",
-    "maxComputeWorkgroupSizeX",
-    "minUniformBufferOffsetAlignment",
-  ];
-  return Object.fromEntries(names.map((name) => [name, limits[name]]));
-}
-
-function fromGpuError(error: globalThis.GPUError): Error {
-  const message = error.message.split("\n").map((line) => line.trim()).filter(Boolean).join(" · ");
-  if (error instanceof GPUOutOfMemoryError) {
-    return new OutOfMemoryError(`the GPU is out of memory: ${message}`);
-  }
-  if (error instanceof GPUValidationError) return new KernelError(message);
-  return new GpuError(message);
-}
+const UPLOAD_ADVICE = "make what changes from call to call an input of it, " +
+  "and what never changes before it is called";

@@ -1,6 +1,6 @@
 import { KernelError } from "./errors.ts";
 import type { Binding, Kernel } from "./kernel.ts";
-import type { Storage } from "./pool.ts";
+import type { PooledBuffer, Storage } from "./pool.ts";
 
 /** A compiled entry point with what is needed to bind it. */
 export interface Pipeline {
@@ -71,6 +71,20 @@ export class Pipelines {
     return group;
   }
 
+  /** A bind group that is not cached: one buffer for each binding, in their order, and parameters. */
+  group(
+    { label, layout, bindings }: Pipeline,
+    buffers: readonly PooledBuffer[],
+    uniforms: GPUBuffer,
+  ): GPUBindGroup {
+    const entries: GPUBindGroupEntry[] = bindings.map(({ binding }, i) => {
+      const { buffer, offset, size } = buffers[i];
+      return { binding, resource: { buffer, offset, size } };
+    });
+    entries.push({ binding: 0, resource: { buffer: uniforms, size: UNIFORM_SIZE } });
+    return this.#device.createBindGroup({ label, layout, entries });
+  }
+
   /** Drops the bind groups that hold a destroyed buffer. */
   forget(bufferId: number): void {
     for (const cached of this.#groupsByBuffer.get(bufferId) ?? []) {
@@ -108,20 +122,14 @@ export class Pipelines {
       );
     }
     refuseAliases(pipeline, bound);
-    const entries: GPUBindGroupEntry[] = pipeline.bindings.map(({ name, binding }) => ({
-      binding,
-      resource: bindingOf(bound[name]),
-    }));
-    entries.push({ binding: 0, resource: { buffer: this.#uniforms, size: UNIFORM_SIZE } });
-    const buffers = names.map((name) => bound[name].pooled.id);
-    const cached = { groups: pipeline.groups, key, buffers };
-    for (const id of buffers) {
+    const buffers = names.map((name) => bound[name].pooled);
+    const cached = { groups: pipeline.groups, key, buffers: buffers.map(({ id }) => id) };
+    for (const { id } of buffers) {
       const uses = this.#groupsByBuffer.get(id);
       if (uses) uses.add(cached);
       else this.#groupsByBuffer.set(id, new Set([cached]));
     }
-    const { label, layout } = pipeline;
-    return this.#device.createBindGroup({ label, layout, entries });
+    return this.group(pipeline, buffers, this.#uniforms);
   }
 
   #compile(
@@ -166,10 +174,6 @@ export class Pipelines {
     }
     return module;
   }
-}
-
-function bindingOf({ pooled: { buffer, offset, size } }: Storage): GPUBufferBinding {
-  return { buffer, offset, size };
 }
 
 /** Drivers refuse such a dispatch too, but only at the next wait and without the kernel's name. */

@@ -1,4 +1,5 @@
 import { GpuError, OutOfMemoryError } from "./errors.ts";
+import { FreeList } from "./free_list.ts";
 
 /** GPU memory in bytes. */
 export interface MemoryUse {
@@ -6,8 +7,10 @@ export interface MemoryUse {
   live: number;
   /** The largest `live` so far, or since `resetPeak`. */
   peak: number;
-  /** Bytes of buffers that wait to be used again. */
+  /** Bytes of buffers that wait to be used again: all that `trim` would free. */
   pooled: number;
+  /** Those of `pooled` that wait for the replay of a recording, and serve nothing else. */
+  recorded: number;
   /** Bytes of all buffers: those of tensors as they were rounded up, and those that wait. */
   reserved: number;
   /** The largest `reserved` so far, or since `resetPeak`. */
@@ -16,14 +19,16 @@ export interface MemoryUse {
 
 /** How a pool works. */
 export interface PoolOptions {
-  /** How many bytes may wait for reuse. */
-  capacity: number;
+  /** How many bytes may wait for reuse; default 2 GiB, or what was live at once where that is more. */
+  capacity?: number;
   /** How many bytes buffers may take before those that wait make room for new ones. */
   most: number;
   /** The bytes of the largest buffer. */
   largest: number;
   /** Hears the id of each buffer that is dropped. */
   onDestroy: (id: number) => void;
+  /** Is asked to forget all recordings, that of work under way too, where memory is short. */
+  onShort: () => void;
 }
 
 /** A GPU buffer, or a part of one, with a number of its own, by which bind groups are cached. */
@@ -118,15 +123,21 @@ const USAGE = 0x80 | 0x8 | 0x4; // STORAGE | COPY_DST | COPY_SRC
  *
  * Of the buffers that fit, the one with the lowest number is handed out. So work that repeats itself
  * gets the buffers that it had before, in whatever order it freed them, and finds its bind groups made.
+ *
+ * Buffers that a recording uses are kept from everything but recordings, which are replayed one after
+ * another and share them: a replay may write them at any time.
  */
 export class BufferPool {
   #device: Pick<GPUDevice, "createBuffer">;
   #options: PoolOptions;
-  #free = new Map<number, PooledBuffer[]>(); // by size; each list by falling number
+  #waiting = new FreeList(); // for whatever comes
+  #recorded = new FreeList(); // for recordings
+  #recordings = new Map<PooledBuffer, number>(); // how many recordings use a buffer
+  #recording: Set<PooledBuffer> | undefined;
   #nextId = 1;
   #live = 0;
   #peak = 0;
-  #pooled = 0;
+  #mostLive = 0;
   #reserved = 0;
   #reservedPeak = 0;
 
@@ -141,10 +152,16 @@ export class BufferPool {
     return {
       live: this.#live,
       peak: this.#peak,
-      pooled: this.#pooled,
+      pooled: this.#waiting.bytes + this.#recorded.bytes,
+      recorded: this.#recorded.bytes,
       reserved: this.#reserved,
       reservedPeak: this.#reservedPeak,
     };
+  }
+
+  /** How many bytes may wait: work that needs more at once would else make its buffers anew each time. */
+  get capacity(): number {
+    return this.#options.capacity ?? Math.max(2 ** 31, this.#mostLive);
   }
 
   /** Starts a new measurement of the peaks. */
@@ -160,11 +177,13 @@ export class BufferPool {
    */
   allocate(byteLength: number): Storage {
     const size = this.#sizeClass(byteLength);
-    const pooled = this.#free.get(size)?.pop();
-    if (pooled) this.#pooled -= size;
+    const recorded = this.#recording && this.#recorded.take(size);
+    const pooled = recorded ?? this.#waiting.take(size) ?? this.#create(size);
+    if (this.#recording) this.#keep(pooled, this.#recording);
     this.#live += byteLength;
     this.#peak = Math.max(this.#peak, this.#live);
-    return new Storage(this, pooled ?? this.#create(size), byteLength);
+    this.#mostLive = Math.max(this.#mostLive, this.#live);
+    return new Storage(this, pooled, byteLength);
   }
 
   /** Takes a storage back; called by its last release. */
@@ -176,16 +195,32 @@ export class BufferPool {
       return;
     }
     this.#live -= storage.byteLength;
-    if (this.#pooled + pooled.size > this.#options.capacity) {
-      this.#destroy(pooled);
-      return;
+    if (this.#recordings.has(pooled)) this.#recorded.put(pooled);
+    else this.#wait(pooled);
+  }
+
+  /** Whatever is allocated until `endRecording` is added to the set that is returned, and kept. */
+  beginRecording(): ReadonlySet<PooledBuffer> {
+    return this.#recording = new Set();
+  }
+
+  /** Ends what `beginRecording` began. */
+  endRecording(): void {
+    this.#recording = undefined;
+  }
+
+  /** Keeps a recording's buffers no longer: those that no other recording uses serve whatever comes. */
+  forgetRecording(buffers: ReadonlySet<PooledBuffer>): void {
+    if (this.#recording === buffers) this.endRecording();
+    for (const pooled of buffers) {
+      const others = this.#recordings.get(pooled)! - 1;
+      if (others > 0) {
+        this.#recordings.set(pooled, others);
+        continue;
+      }
+      this.#recordings.delete(pooled);
+      if (this.#recorded.remove(pooled)) this.#wait(pooled);
     }
-    const free = this.#free.get(pooled.size) ?? [];
-    this.#free.set(pooled.size, free);
-    let at = free.length;
-    while (at > 0 && free[at - 1].id < pooled.id) at--;
-    free.splice(at, 0, pooled);
-    this.#pooled += pooled.size;
   }
 
   /**
@@ -197,11 +232,31 @@ export class BufferPool {
     storage.move(whole, { id: this.#nextId++, buffer: whole.buffer, offset, size });
   }
 
-  /** Destroys every waiting buffer. */
+  /** Destroys every waiting buffer, those of recordings too. */
   trim(): void {
-    for (const free of this.#free.values()) free.forEach((pooled) => this.#destroy(pooled));
-    this.#free.clear();
-    this.#pooled = 0;
+    this.#options.onShort();
+    this.#mostLive = this.#live;
+    this.#shrink(0);
+  }
+
+  #keep(pooled: PooledBuffer, recording: Set<PooledBuffer>): void {
+    if (recording.has(pooled)) return;
+    recording.add(pooled);
+    this.#recordings.set(pooled, (this.#recordings.get(pooled) ?? 0) + 1);
+  }
+
+  #wait(pooled: PooledBuffer): void {
+    this.#waiting.put(pooled);
+    this.#shrink(this.capacity);
+  }
+
+  /** Destroys the longest unused buffers that wait, until `most` bytes do. */
+  #shrink(most: number): void {
+    while (this.#waiting.bytes > most) {
+      const pooled = this.#waiting.oldest!;
+      this.#waiting.remove(pooled);
+      this.#destroy(pooled);
+    }
   }
 
   /** Sizes rise in eighths of a power of two, so at most an eighth of a buffer lies idle. */
@@ -218,11 +273,17 @@ export class BufferPool {
   }
 
   #create(size: number): PooledBuffer {
-    if (this.#reserved + size > this.#options.most) this.trim();
+    if (this.#reserved + size > this.#options.most) this.#makeRoom(size);
     const buffer = this.#device.createBuffer({ size, usage: USAGE });
     this.#reserved += size;
     this.#reservedPeak = Math.max(this.#reservedPeak, this.#reserved);
     return { id: this.#nextId++, buffer, offset: 0, size };
+  }
+
+  #makeRoom(size: number): void {
+    const beyond = this.#reserved + size - this.#options.most;
+    this.#shrink(Math.max(0, this.#waiting.bytes - beyond));
+    if (this.#reserved + size > this.#options.most) this.trim();
   }
 
   #destroy(pooled: PooledBuffer): void {

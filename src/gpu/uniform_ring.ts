@@ -4,6 +4,12 @@ import { UNIFORM_SIZE } from "./pipelines.ts";
 
 const SLOTS = 256;
 
+/** Bytes from one dispatch's parameters to the next one's. */
+export function uniformStride(device: GPUDevice): number {
+  const alignment = device.limits.minUniformBufferOffsetAlignment;
+  return Math.ceil(UNIFORM_SIZE / alignment) * alignment;
+}
+
 /**
  * The parameters of all dispatches of a submit: gathered on the host, written to the GPU once.
  * The queue runs that write after the submit before it, so the ring may start over each time.
@@ -20,8 +26,7 @@ export class UniformRing {
   /** Makes the ring's buffer. */
   constructor(device: GPUDevice) {
     this.#device = device;
-    const alignment = device.limits.minUniformBufferOffsetAlignment;
-    this.#stride = Math.ceil(UNIFORM_SIZE / alignment) * alignment;
+    this.#stride = uniformStride(device);
     this.#bytes = new ArrayBuffer(this.#stride * SLOTS);
     this.#view = new DataView(this.#bytes);
     this.buffer = device.createBuffer({
@@ -51,6 +56,11 @@ export class UniformRing {
       at += 4;
     }
     return offset;
+  }
+
+  /** A copy of the parameters that were stored at an offset last. */
+  at(offset: number): Uint8Array {
+    return new Uint8Array(this.#bytes.slice(offset, offset + UNIFORM_SIZE));
   }
 
   /** Writes what was gathered; called just before the commands that read it are submitted. */

@@ -17,5 +17,6 @@ export { ShapeError } from "./errors.ts";
 export { empty, fromArray, full, scalar, share, zeros } from "./make.ts";
 export type { Backward, Cotangents, JointBackward, Node } from "./node.ts";
 export { normal, philox, Random, truncatedNormal, uniform } from "./random.ts";
+export { type ReplayedWork, Replays } from "./replays.ts";
 export { checkShape, normalizeAxis, sameShape, type Shape, shapeText, sizeOf } from "./shape.ts";
 export { type DType, Tensor } from "./tensor.ts";
