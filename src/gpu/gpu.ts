@@ -194,13 +194,27 @@ export class Gpu implements Disposable {
   }
 
   /**
+   * Bytes on the GPU that hold host data and are not written any more; the caller releases them. Work
+   * that is recorded may make them, of data that is the same each time: its replays read them again.
+   */
+  constant(data: Float32Array | Uint32Array): Storage {
+    const storage = (this.#dry ?? this.#pool).allocateApart(data.byteLength);
+    this.#upload(storage, data);
+    return storage;
+  }
+
+  /**
    * Copies host data into a storage, after everything dispatched before.
    *
    * @throws {GpuError} while work is recorded: a replay would not write again.
    */
   write(storage: Storage, data: Float32Array | Uint32Array): void {
-    if (this.#dry) return;
     this.#recorder.refuse("written", UPLOAD_ADVICE);
+    this.#upload(storage, data);
+  }
+
+  #upload(storage: Storage, data: Float32Array | Uint32Array): void {
+    if (this.#dry || data.length === 0) return;
     this.submit(); // the queue would run the write before commands that were not sent yet
     this.#device.queue.writeBuffer(
       storage.buffer,
@@ -383,4 +397,4 @@ export class Gpu implements Disposable {
 const NO_DEVICE = { createBuffer: () => ({ destroy() {} }) as GPUBuffer };
 
 const UPLOAD_ADVICE = "make what changes from call to call an input of it, " +
-  "and what never changes before it is called";
+  "and what never changes by gpu.constant or constants";

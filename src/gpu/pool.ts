@@ -186,6 +186,15 @@ export class BufferPool {
     return new Storage(this, pooled, byteLength);
   }
 
+  /** The same, for bytes that are written once: what is being recorded uses them and does not own them. */
+  allocateApart(byteLength: number): Storage {
+    const recording = this.#recording;
+    this.#recording = undefined;
+    const storage = this.allocate(byteLength);
+    this.#recording = recording;
+    return storage;
+  }
+
   /** Takes a storage back; called by its last release. */
   recycle(storage: Storage): void {
     const { pooled, whole } = storage;

@@ -55,15 +55,42 @@ export function fromArray(
   values: Float32Array | Uint32Array | readonly number[],
   shape: Shape,
 ): Tensor {
+  const data = dataOf("fromArray", values, shape);
+  const tensor = empty(gpu, shape, data instanceof Uint32Array ? "u32" : "f32");
+  if (data.length > 0) gpu.write(tensor.storage, data);
+  return tensor;
+}
+
+/**
+ * The same for values that follow from what work is called and its inputs' shapes: {@link Replays}
+ * records such work with them, where `fromArray` is an error. They are for reading.
+ *
+ * @throws {ShapeError} where the count of values does not fit the shape.
+ */
+export function constants(
+  gpu: Gpu,
+  values: Float32Array | Uint32Array | readonly number[],
+  shape: Shape,
+): Tensor {
+  const data = dataOf("constants", values, shape);
+  const dtype = data instanceof Uint32Array ? "u32" : "f32";
+  const tensor = new Tensor(gpu, gpu.constant(data), [...shape], dtype);
+  gpu.track(tensor);
+  return tensor;
+}
+
+function dataOf(
+  name: string,
+  values: Float32Array | Uint32Array | readonly number[],
+  shape: Shape,
+): Float32Array | Uint32Array {
   const data = values instanceof Float32Array || values instanceof Uint32Array
     ? values
     : new Float32Array(values);
   if (data.length !== sizeOf(shape)) {
-    throw new ShapeError("fromArray", `${data.length} values do not fill ${shapeText(shape)}`);
+    throw new ShapeError(name, `${data.length} values do not fill ${shapeText(shape)}`);
   }
-  const tensor = empty(gpu, shape, data instanceof Uint32Array ? "u32" : "f32");
-  if (data.length > 0) gpu.write(tensor.storage, data);
-  return tensor;
+  return data;
 }
 
 /** Another handle on the same bytes, unknown to any scope: its maker disposes it. */

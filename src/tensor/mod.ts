@@ -14,7 +14,7 @@ export {
   withGrad,
 } from "./autograd.ts";
 export { ShapeError } from "./errors.ts";
-export { empty, fromArray, full, scalar, share, zeros } from "./make.ts";
+export { constants, empty, fromArray, full, scalar, share, zeros } from "./make.ts";
 export type { Backward, Cotangents, JointBackward, Node } from "./node.ts";
 export { normal, philox, Random, truncatedNormal, uniform } from "./random.ts";
 export { type ReplayedWork, Replays } from "./replays.ts";

@@ -48,6 +48,7 @@ export class Random {
   #stream: number;
   #block = 0;
   #words: readonly number[] = [];
+  #used = 0;
   #spare: number | undefined;
 
   /** `seed` and `stream` are whole numbers; a seed may have up to 53 bits, a stream 32. */
@@ -61,14 +62,13 @@ export class Random {
 
   /** The next 32 random bits, as an unsigned number. */
   bits(): number {
-    if (this.#words.length === 0) {
+    if (this.#used === this.#words.length) {
       const high = Math.floor(this.#block / 2 ** 32);
       this.#words = philox([this.#block >>> 0, high, this.#stream, 0], this.#key);
       this.#block++;
+      this.#used = 0;
     }
-    const [word, ...rest] = this.#words;
-    this.#words = rest;
-    return word;
+    return this.#words[this.#used++];
   }
 
   /** Uniform in [0, 1), with 32 random bits. */

@@ -13,7 +13,7 @@ export type ReplayedWork = (inputs: readonly Tensor[]) => readonly Tensor[];
  *
  * So the work must do the same for any inputs of one shape. Numbers that change from call to call are
  * to be inputs, as tensors, or to lie in a tensor that is written before the call; within, nothing is
- * uploaded or read. Tensors that the work uses beside its inputs, such as parameters, are read and
+ * read, and nothing uploaded but {@link constants}. Tensors that the work uses beside its inputs, such as parameters, are read and
  * written where they lie, and held until the recording is forgotten. The buffers of a recording serve
  * recordings alone; `gpu.memory.recorded` counts them. Where they grow too many or memory is short,
  * the longest unused recordings are forgotten, and their work is recorded again when it comes again.

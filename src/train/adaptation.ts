@@ -3,7 +3,7 @@ import { reconstructionLosses } from "../losses/mod.ts";
 import type { Lora } from "../nn/mod.ts";
 import { add, affine } from "../ops/mod.ts";
 import type { CodaQuantizer, Quantized } from "../quantizer/mod.ts";
-import { gradients, type Tensor } from "../tensor/mod.ts";
+import { gradients, normal, Replays, type Tensor } from "../tensor/mod.ts";
 import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
 import { clipCoefficient } from "./clip.ts";
 import { emaRatio } from "./ema.ts";
@@ -30,7 +30,8 @@ type Parts = Omit<StepScalars, "total" | "gradNorm">;
  * The adaptation of a continuous VAE to discrete tokens (arXiv 2503.17760), a step at a time: first
  * `warmupSteps` of the quantizer alone on latents, then `steps` of quantizer and LoRA together.
  *
- * It waits for nothing: steps are recorded and sent, results are read when someone asks.
+ * It waits for nothing: steps are sent to the GPU, results are read when someone asks. The first step
+ * of a phase and batch is recorded, those after it are replayed.
  * {@link adapt} does this for a folder of photographs.
  *
  * @example
@@ -61,6 +62,7 @@ export class Adaptation implements Disposable {
   /** The adapters' parameters with optimizer and average. */
   readonly lora: TrainedSet;
   #gpu: Gpu;
+  #replays: Replays;
   #step = 0;
 
   /** Optimizers and averages begin anew. */
@@ -69,6 +71,7 @@ export class Adaptation implements Disposable {
     this.model = model;
     this.recipe = recipe;
     this.#gpu = model.quantizer.parameters.gpu;
+    this.#replays = new Replays(this.#gpu);
     this.quantizer = new TrainedSet("quantizer", model.quantizer.parameters, {
       betas,
       weightDecay,
@@ -100,8 +103,7 @@ export class Adaptation implements Disposable {
   /** Continues a run after `step` steps; parameters, moments and averages have been loaded. */
   resume(step: number): void {
     this.#step = step;
-    this.quantizer.optimizer.steps = step;
-    this.lora.optimizer.steps = Math.max(0, step - this.recipe.warmupSteps);
+    this.#count();
   }
 
   /**
@@ -110,12 +112,12 @@ export class Adaptation implements Disposable {
    * @returns What the caller reads or drops, and disposes in either case.
    */
   warmupStep(latents: Tensor): StepResult {
-    using scope = this.#gpu.scope();
-    this.#prepare([this.quantizer]);
-    const quantized = this.model.quantizer.forward(latents);
-    const parts = { vq: quantized.vqLoss, entropy: quantized.entropyLoss };
-    const result = this.#update([this.quantizer], parts, quantized);
-    return keepResult(scope, result);
+    const sets = [this.quantizer];
+    return this.#run("warmup", sets, [latents], ([latents]) => {
+      const quantized = this.model.quantizer.forward(latents);
+      const parts = { vq: quantized.vqLoss, entropy: quantized.entropyLoss };
+      return this.#update(sets, parts, quantized);
+    });
   }
 
   /**
@@ -124,27 +126,47 @@ export class Adaptation implements Disposable {
    * @returns What the caller reads or drops, and disposes in either case.
    */
   jointStep(images: Tensor): StepResult {
-    using scope = this.#gpu.scope();
-    this.#prepare([this.quantizer, this.lora]);
     const { vae, quantizer } = this.model;
-    const quantized = quantizer.forward(vae.scaleLatent(this.#latent(images)));
-    const found = vae.decode(vae.unscaleLatent(quantized.fHat));
-    const { l1, l2 } = reconstructionLosses(found, images);
-    const parts = { l1, l2, vq: quantized.vqLoss, entropy: quantized.entropyLoss };
-    const result = this.#update([this.quantizer, this.lora], parts, quantized);
-    return keepResult(scope, result);
+    const sets = [this.quantizer, this.lora];
+    using noise = this.recipe.samplePosterior ? this.#noise(images) : undefined;
+    return this.#run("joint", sets, noise ? [images, noise] : [images], ([images, noise]) => {
+      const posterior = vae.encode(images);
+      const latent = noise ? samplePosterior(posterior, noise) : posterior.mean;
+      const quantized = quantizer.forward(vae.scaleLatent(latent));
+      const found = vae.decode(vae.unscaleLatent(quantized.fHat));
+      const { l1, l2 } = reconstructionLosses(found, images);
+      const parts = { l1, l2, vq: quantized.vqLoss, entropy: quantized.entropyLoss };
+      return this.#update(sets, parts, quantized);
+    });
   }
 
-  #latent(images: Tensor): Tensor {
-    const { seed, samplePosterior: sampled } = this.recipe;
-    const posterior = this.model.vae.encode(images);
-    return sampled ? samplePosterior(posterior, noiseRandom(seed, this.#step)) : posterior.mean;
-  }
-
-  /** What changes from step to step is written before the dispatches, which do not. */
-  #prepare(sets: readonly TrainedSet[]): void {
+  /** A step: what is the same each time is recorded, what is not is told to the GPU before. */
+  #run(
+    phase: "warmup" | "joint",
+    sets: readonly TrainedSet[],
+    inputs: readonly Tensor[],
+    work: (inputs: readonly Tensor[]) => StepResult,
+  ): StepResult {
+    this.#count();
     const rates = { lr: this.lr, ratio: this.#emaRatio() };
     for (const set of sets) set.prepare(rates);
+    const tensors = this.#replays.run(phase, inputs, (inputs) => work(inputs).tensors);
+    this.#step++;
+    return StepResult.of(tensors, phase === "joint");
+  }
+
+  /** The posterior's noise: made on the host, where it is the same on every machine. */
+  #noise({ shape: [batch, height, width] }: Tensor): Tensor {
+    const { reduction, config } = this.model.vae;
+    const [h, w] = [height, width].map((side) => Math.floor(side / reduction));
+    const shape = [batch, h, w, config.latentChannels];
+    return normal(this.#gpu, shape, noiseRandom(this.recipe.seed, this.#step));
+  }
+
+  /** Tells the optimizers how many steps are done, also after one that failed. */
+  #count(): void {
+    this.quantizer.optimizer.steps = this.#step;
+    this.lora.optimizer.steps = Math.max(0, this.#step - this.recipe.warmupSteps);
   }
 
   #update(sets: readonly TrainedSet[], parts: Parts, { indices }: Quantized): StepResult {
@@ -157,7 +179,6 @@ export class Adaptation implements Disposable {
       set.apply(found.slice(at, at + count), coefficient);
       at += count;
     }
-    this.#step++;
     return new StepResult({ total, ...parts, gradNorm: norm }, indices);
   }
 
@@ -175,15 +196,10 @@ export class Adaptation implements Disposable {
     return this.phase === "warmup" ? 0 : emaRatio(this.#step - warmupSteps, steps);
   }
 
-  /** Frees optimizers and averages; the model stays. */
+  /** Frees optimizers, averages and recordings; the model stays. */
   [Symbol.dispose](): void {
+    this.#replays[Symbol.dispose]();
     this.quantizer[Symbol.dispose]();
     this.lora[Symbol.dispose]();
   }
-}
-
-function keepResult(scope: ReturnType<Gpu["scope"]>, result: StepResult): StepResult {
-  for (const tensor of Object.values(result.scalars)) scope.keep(tensor);
-  for (const index of result.indices) scope.keep(index);
-  return result;
 }

@@ -40,6 +40,22 @@ export class StepResult implements Disposable {
     this.indices = indices;
   }
 
+  /** The result whose {@link StepResult.tensors} these are. */
+  static of(tensors: readonly Tensor[], isJoint: boolean): StepResult {
+    const [total, ...others] = tensors;
+    const [l1, l2] = isJoint ? others.splice(0, 2) : [];
+    const [vq, entropy, gradNorm, ...indices] = others;
+    const scalars = { vq, entropy, gradNorm };
+    return new StepResult(isJoint ? { total, l1, l2, ...scalars } : { total, ...scalars }, indices);
+  }
+
+  /** All tensors, as a recorded step puts them out. */
+  get tensors(): Tensor[] {
+    const { total, l1, l2, vq, entropy, gradNorm } = this.scalars;
+    const losses = l1 && l2 ? [total, l1, l2] : [total];
+    return [...losses, vq, entropy, gradNorm, ...this.indices];
+  }
+
   /** Reads everything. The copies are recorded at once: dispose it without waiting. */
   async read(): Promise<StepReport> {
     const names = Object.keys(this.scalars) as (keyof StepScalars)[];

@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { type Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
 import { add, affine, clamp, exp, type ImageSize, mul, slice } from "../ops/mod.ts";
-import { normal, type Random, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import { ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import type { BlockContext } from "./blocks.ts";
 import { makeConv } from "./blocks.ts";
 import { reductionOf, type VaeConfig } from "./config.ts";
@@ -17,11 +17,11 @@ export interface Posterior {
   readonly logVariance: Tensor;
 }
 
-/** A draw from a posterior. */
-export function samplePosterior({ mean, logVariance }: Posterior, random: Random): Tensor {
+/** A draw from a posterior, by standard normal numbers of its shape. */
+export function samplePosterior({ mean, logVariance }: Posterior, noise: Tensor): Tensor {
   using scope = mean.gpu.scope();
   const deviation = exp(affine(logVariance, 0.5, 0));
-  return scope.keep(add(mean, mul(deviation, normal(mean.gpu, mean.shape, random))));
+  return scope.keep(add(mean, mul(deviation, noise)));
 }
 
 /**

@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Gpu, GpuError } from "../../src/gpu/mod.ts";
 import { add, affine, matmul, mean, mul, square, sub } from "../../src/ops/mod.ts";
-import { fromArray, full, gradients, Replays, type Tensor, zeros } from "../../src/tensor/mod.ts";
+import {
+  constants,
+  fromArray,
+  full,
+  gradients,
+  Replays,
+  type Tensor,
+  zeros,
+} from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
 /** A line through points by gradient descent: the loss of a step, and the slope after it. */
@@ -168,6 +176,31 @@ gpuTest("Replays: an upload or a read within is an error that says what to do", 
     await read;
     using y = replays.run("uploads", [x], ([x]) => [affine(x, 2, 0)])[0];
     assertEquals((await y.readF32())[0], 2);
+  });
+});
+
+gpuTest("Replays: constants are made once, and kept from what else is made", async (gpu) => {
+  await flat(gpu, async () => {
+    using replays = new Replays(gpu);
+    let calls = 0;
+    const work = ([x]: readonly Tensor[]) => {
+      calls++;
+      affine(x, 100, 0).dispose(); // leaves a buffer that would fit
+      const y = mul(x, constants(gpu, [1, 2, 3], [3]));
+      return [add(y, affine(x, 10, 0))];
+    };
+    const run = async (value: number) => {
+      const read = reads(gpu, () => replays.run("work", [full(gpu, [3], value)], work));
+      for (let i = 0; i < 9; i++) full(gpu, [3], 7).dispose();
+      return [...(await read)[0]];
+    };
+    assertEquals([await run(1), await run(2), await run(3)], [
+      [11, 12, 13],
+      [22, 24, 26],
+      [33, 36, 39],
+    ]);
+    assertEquals(calls, 1);
+    assertThrows(() => constants(gpu, [1, 2], [3]), TypeError, "2 values do not fill");
   });
 });
 

@@ -1,6 +1,6 @@
 import { stridesOf } from "../../ops/broadcast.ts";
 import { writeStrided } from "../../ops/strided.ts";
-import { empty, fromArray, type Tensor } from "../../tensor/mod.ts";
+import { constants, empty, type Tensor } from "../../tensor/mod.ts";
 import type { CodebookViews } from "../assignment.ts";
 
 /** The tokens of all scales, one scale's after the other, with the codebook that they are assigned to. */
@@ -34,7 +34,7 @@ export function makePyramid(views: CodebookViews, counts: readonly number[]): Py
   return {
     ...views,
     starts,
-    startsOnGpu: fromArray(gpu, Uint32Array.from(starts), [starts.length]),
+    startsOnGpu: constants(gpu, Uint32Array.from(starts), [starts.length]),
     query: empty(gpu, [tokens, d]),
     index: empty(gpu, [tokens], "u32"),
     largest: empty(gpu, [tokens]),
