@@ -9,14 +9,8 @@ import {
 import { expectDType } from "./check.ts";
 import { algorithmFor, type ConvolutionAlgorithm } from "./conv2d_algorithm.ts";
 import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
-import {
-  biasGradient,
-  leftGradient,
-  type Operand,
-  product,
-  readByBackward,
-  rightGradient,
-} from "./matmul.ts";
+import { biasGradient, leftGradient, readByBackward, rightGradient } from "./matmul.ts";
+import { type Operand, product } from "./product.ts";
 import { winogradConvolve, winogradInputGradient, winogradWeightGradient } from "./winograd.ts";
 
 /** Zeros around an image, in pixels. */

@@ -2,7 +2,7 @@ import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import { align, cropped, fit, flipped } from "./fit.ts";
 import { sumRows } from "./sum_rows.ts";
-import { groupSize, tileFor } from "./tile.ts";
+import { groupSize, kindOf } from "./tile.ts";
 
 const forward = defineKernel("conv2d");
 const gradient = defineKernel("conv2d_grad");
@@ -82,7 +82,7 @@ function run(
 ): Tensor {
   const { batch, output, dilation } = pass;
   const y = empty(gpu, [batch, ...output, pass.cout]);
-  const tile = tileFor(gpu);
+  const tile = kindOf(gpu) === "cpu" ? "registers" : "tiled";
   const GROUP = groupSize(gpu);
   const lines = batch * output[0];
   const tiles = tile === "registers"

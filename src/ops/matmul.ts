@@ -1,6 +1,4 @@
-import { defineKernel, type Dispatch, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import {
-  empty,
   record,
   sameShape,
   type Shape,
@@ -9,11 +7,8 @@ import {
   sizeOf,
   type Tensor,
 } from "../tensor/mod.ts";
-import { align, cropped, fit, type Matrices } from "./fit.ts";
+import { type Extents, type Operand, product } from "./product.ts";
 import { sumRows } from "./sum_rows.ts";
-import { groupSize, tileFor } from "./tile.ts";
-
-const kernel = defineKernel("matmul");
 
 /** How {@link matmul} reads its operands. */
 export interface MatmulOptions {
@@ -79,120 +74,6 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
  */
 export function readByBackward(a: Tensor, b: Tensor): Tensor[] {
   return [...(b.requiresGrad ? [a] : []), ...(a.requiresGrad ? [b] : [])];
-}
-
-/** One side of a {@link product}. */
-export interface Operand {
-  storage: Storage;
-  /** Stored the other way round: a as [K, M], b as [N, K]. */
-  transposed: boolean;
-  /** One matrix for the whole batch. */
-  shared: boolean;
-}
-
-/** The extents of a {@link product}: [batch, m, k] times [batch, k, n]. */
-export interface Extents {
-  batch: number;
-  m: number;
-  n: number;
-  k: number;
-}
-
-/** What a {@link product} makes. */
-export interface ProductOptions extends Extents {
-  /** The result's shape, of batch · m · n elements. */
-  output: Shape;
-  /** Added to every row: [n]. */
-  bias?: Tensor;
-}
-
-/**
- * The batched matrix product that {@link matmul} and 1×1 convolutions share; it records nothing.
- * A shared `b` meets the rows of all matrices of an untransposed `a` as those of one matrix.
- */
-export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOptions): Tensor {
-  using scope = gpu.scope();
-  const { n, k, output, bias } = options;
-  const isFolded = b.shared && !a.transposed;
-  const batch = isFolded ? 1 : options.batch;
-  const m = isFolded ? options.batch * options.m : options.m;
-  const chunk = a.transposed && !bias ? chunkOf({ batch, m, n, k }) : align(k);
-  const splits = Math.ceil(k / chunk);
-  const width = align(n);
-  const left = aligned(gpu, a, batch, a.transposed ? [k, m] : [m, k]);
-  const right = aligned(gpu, b, batch, b.transposed ? [n, k] : [k, n]);
-  const added = bias ? fit(gpu, asRow(bias), 1, width) : undefined;
-  const isDone = splits === 1 && width === n;
-  const y = empty(gpu, isDone ? output : [splits, batch * m, width]);
-  run(gpu, {
-    bind: { a: left, b: right, bias: added ?? right, y: y.storage },
-    params: {
-      m,
-      n,
-      k,
-      aBatch: a.shared ? 0 : (a.transposed ? k * align(m) : m * align(k)) / 4,
-      bBatch: b.shared ? 0 : (b.transposed ? n * align(k) : k * width) / 4,
-      batch,
-      splits,
-      chunk,
-    },
-    constants: {
-      TRANSPOSE_A: Number(a.transposed),
-      TRANSPOSE_B: Number(b.transposed),
-      HAS_BIAS: Number(added !== undefined),
-      RAGGED: Number(k % 4 !== 0),
-    },
-  });
-  if (isDone) return scope.keep(y);
-  const rows = { count: 1, rows: batch * m, columns: width };
-  if (splits === 1) {
-    return scope.keep(cropped(gpu, { ...rows, storage: y.storage }, rows.rows, output));
-  }
-  const size = batch * m * width;
-  const sum = sumRows(gpu, y.storage, splits, size, width === n ? output : [size]);
-  return scope.keep(
-    width === n ? sum : cropped(gpu, { ...rows, storage: sum.storage }, rows.rows, output),
-  );
-}
-
-type Run = Pick<Dispatch, "bind"> & {
-  params: Record<"m" | "n" | "batch" | "splits", number> & Record<string, number>;
-  constants: Record<string, number>;
-};
-
-function run(gpu: Gpu, { bind, params, constants }: Run): void {
-  const tile = tileFor(gpu);
-  const edge = tile === "registers" ? 8 : 64;
-  const { m, n, batch, splits } = params;
-  const tiles = splits * batch * Math.ceil(m / edge) * Math.ceil(n / edge);
-  const GROUP = groupSize(gpu);
-  gpu.run(kernel, tile, {
-    bind,
-    params,
-    constants: { ...constants, GROUP },
-    grid: gridFor(tiles, tile === "registers" ? GROUP : 1),
-  });
-}
-
-/** Invocations that keep an adapter busy, and the least steps of k that one should have. */
-const BUSY = 4096;
-const SHORTEST = 64;
-
-/** How many steps of a long k one part sums: all of them, unless the result is too small to share out. */
-function chunkOf({ batch, m, n, k }: Extents): number {
-  const tiles = batch * Math.ceil(m / 8) * Math.ceil(n / 8);
-  const splits = Math.min(Math.ceil(BUSY / tiles), Math.floor(k / SHORTEST));
-  return align(Math.ceil(k / Math.max(splits, 1)));
-}
-
-/** The operand with rows filled up to a multiple of 4. */
-function aligned(gpu: Gpu, from: Operand, batch: number, [rows, columns]: Shape): Storage {
-  const count = from.shared ? 1 : batch;
-  return fit(gpu, { storage: from.storage, count, rows, columns }, rows, align(columns));
-}
-
-function asRow(bias: Tensor): Matrices {
-  return { storage: bias.storage, count: 1, rows: 1, columns: bias.size };
 }
 
 /** The gradient of op(a) op(b) with respect to `a` as it is stored. */

@@ -1,27 +1,120 @@
 import type { Gpu } from "../gpu/mod.ts";
 
 /**
- * How a matrix product is tiled: `registers` keeps 8 by 8 outputs in each invocation and uses no
- * workgroup memory, `tiled` shares blocks of the operands in workgroup memory.
+ * How a product's outputs are shared out. Every one of them gives the same bits: an output is one chain
+ * of fused multiply-adds, whatever the tile around it.
+ *
+ * - `registers`: 8 by 8 outputs in each invocation, no workgroup memory;
+ * - `wide`: 16 by 16, one step of the sum at a time, for adapters whose loads are slow;
+ * - `shared…`: an invocation of a workgroup computes a part of a tile whose operands lie in workgroup
+ *   memory: 32 by 32, 64 by 64, or 128 by 64 outputs.
  */
-export type Tile = "registers" | "tiled";
+export type Tile = "registers" | "wide" | "shared32" | "shared64" | "shared128";
 
-let forced: Tile | undefined;
+/** What tiles are chosen for: each is measured by itself. */
+export type Slot = "matmul" | "smallMatmul" | "convolution" | "weightGradient";
 
-/** The faster tile on this adapter. */
-export function tileFor(gpu: Gpu): Tile {
-  return forced ?? (gpu.isCpu ? "registers" : "tiled");
+/** A tile for each. */
+export type Tiles = Record<Slot, Tile>;
+
+/** What tiles suit: adapters that run on the CPU, or GPUs. */
+export type Kind = "cpu" | "gpu";
+
+/** The tiles worth measuring. The first is used where nothing was measured. */
+export const candidates: Readonly<Record<Kind, Readonly<Record<Slot, readonly Tile[]>>>> = {
+  cpu: {
+    matmul: ["wide", "registers"],
+    smallMatmul: ["registers"],
+    convolution: ["wide", "registers"],
+    weightGradient: ["wide", "registers"],
+  },
+  gpu: {
+    matmul: ["shared128", "shared64", "registers"],
+    smallMatmul: ["shared32", "shared64", "registers"],
+    convolution: ["shared128", "shared64", "registers"],
+    weightGradient: ["shared64", "shared128", "registers"],
+  },
+};
+
+/** What a tile of workgroup memory is compiled with: its extents in vec4, and who computes it. */
+export interface SharedTile {
+  /** Invocations in a workgroup, 8 across. */
+  THREADS: number;
+  HEIGHT: number;
+  WIDTH: number;
+  /** Whether an invocation computes 8 by 8 outputs and not 4 by 4. */
+  WHOLE: number;
 }
 
-/** Runs `work` with one tile on any adapter, so that a test reaches both. */
-export async function withTile<T>(tile: Tile, work: () => T | Promise<T>): Promise<T> {
-  const before = forced;
-  forced = tile;
+/** The tiles of workgroup memory. */
+export const sharedTiles: Readonly<Partial<Record<Tile, SharedTile>>> = {
+  shared32: { THREADS: 64, HEIGHT: 8, WIDTH: 8, WHOLE: 0 },
+  shared64: { THREADS: 64, HEIGHT: 16, WIDTH: 16, WHOLE: 1 },
+  shared128: { THREADS: 128, HEIGHT: 32, WIDTH: 16, WHOLE: 1 },
+};
+
+const chosen = new WeakMap<Gpu, Tiles>();
+let forcedKind: Kind | undefined;
+let forcedTiles: Partial<Tiles> = {};
+
+/** What kind of adapter this is. */
+export function kindOf(gpu: Gpu): Kind {
+  return forcedKind ?? (gpu.isCpu ? "cpu" : "gpu");
+}
+
+/** The tile to use: the one chosen for this device, else the one that suits its kind. */
+export function tileFor(gpu: Gpu, slot: Slot): Tile {
+  return forcedTiles[slot] ??
+    (forcedKind ? undefined : chosen.get(gpu)?.[slot]) ??
+    candidates[kindOf(gpu)][slot][0];
+}
+
+/** The tiles that a device uses. */
+export function tilesOf(gpu: Gpu): Tiles {
+  return {
+    matmul: tileFor(gpu, "matmul"),
+    smallMatmul: tileFor(gpu, "smallMatmul"),
+    convolution: tileFor(gpu, "convolution"),
+    weightGradient: tileFor(gpu, "weightGradient"),
+  };
+}
+
+/** Has a device use these tiles from now on. */
+export function useTiles(gpu: Gpu, tiles: Tiles): void {
+  chosen.set(gpu, tiles);
+}
+
+/** Runs `work` as on the other kind of adapter, so that a test reaches both. */
+export async function withKind<T>(kind: Kind, work: () => T | Promise<T>): Promise<T> {
+  const before = forcedKind;
+  forcedKind = kind;
   try {
     return await work();
   } finally {
-    forced = before;
+    forcedKind = before;
   }
+}
+
+/** Runs `work` with these tiles on any adapter: to measure them, and so that a test reaches all. */
+export async function withTiles<T>(
+  tiles: Partial<Tiles>,
+  work: () => T | Promise<T>,
+): Promise<T> {
+  const before = forcedTiles;
+  forcedTiles = { ...before, ...tiles };
+  try {
+    return await work();
+  } finally {
+    forcedTiles = before;
+  }
+}
+
+/** {@link withTiles} with one tile for everything. */
+export function withTile<T>(tile: Tile, work: () => T | Promise<T>): Promise<T> {
+  return withTiles(
+    { matmul: tile, smallMatmul: tile, convolution: tile, weightGradient: tile },
+    work,
+  );
 }
 
 /** Invocations in a workgroup that shares nothing: a few SIMD vectors on a CPU, two warps on a GPU. */

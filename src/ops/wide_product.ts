@@ -1,7 +1,7 @@
 import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Tensor } from "../tensor/mod.ts";
 import { align } from "./fit.ts";
-import type { Extents } from "./matmul.ts";
+import type { Extents } from "./product.ts";
 
 const kernel = defineKernel("wide_product");
 

@@ -1,15 +1,15 @@
 import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Tensor } from "../tensor/mod.ts";
-import { type Extents, product } from "./matmul.ts";
+import { type Extents, product } from "./product.ts";
 import { sumRows } from "./sum_rows.ts";
-import { tileFor } from "./tile.ts";
+import { kindOf } from "./tile.ts";
 import { addWideProduct, type Piece, wideProduct, wideSums } from "./wide_product.ts";
 
 const accumulate = defineKernel("accumulate");
 
 /** The products a b of Winograd's frequencies, [batch, m, n]; n and k are multiples of 4. */
 export function multiply(gpu: Gpu, a: Storage, b: Storage, extents: Extents): Tensor {
-  return tileFor(gpu) === "registers"
+  return kindOf(gpu) === "cpu"
     ? wideProduct(gpu, a, b, extents)
     : products(gpu, a, b, extents, false);
 }
@@ -17,12 +17,12 @@ export function multiply(gpu: Gpu, a: Storage, b: Storage, extents: Extents): Te
 /** A place to sum the products aᵀ b in, whose k comes piece by piece, none longer than `k`. */
 export function sumsOf(gpu: Gpu, extents: Extents): Tensor {
   const { batch, m, n } = extents;
-  return tileFor(gpu) === "registers" ? wideSums(gpu, extents) : empty(gpu, [1, batch, m, n]);
+  return kindOf(gpu) === "cpu" ? wideSums(gpu, extents) : empty(gpu, [1, batch, m, n]);
 }
 
 /** Adds the products of a piece to the sums. */
 export function addProducts(gpu: Gpu, piece: Piece, sums: Tensor): void {
-  if (tileFor(gpu) === "registers") return addWideProduct(gpu, piece, sums);
+  if (kindOf(gpu) === "cpu") return addWideProduct(gpu, piece, sums);
   using _scope = gpu.scope();
   const { a, b, k, isFirst } = piece;
   const [, batch, m, n] = sums.shape;

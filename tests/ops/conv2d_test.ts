@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { conv2d, type Conv2dOptions } from "../../src/ops/conv2d.ts";
 import { type ConvolutionAlgorithm, withConvolution } from "../../src/ops/conv2d_algorithm.ts";
-import { type Tile, withTile } from "../../src/ops/tile.ts";
+import { type Kind, withKind } from "../../src/ops/tile.ts";
 import {
   fromArray,
   full,
@@ -21,9 +21,9 @@ import { torchcheck } from "../support/torchcheck.ts";
 
 /** Every way to compute a convolution. */
 const ways = (["direct", "winograd"] as ConvolutionAlgorithm[]).flatMap((algorithm) =>
-  (["registers", "tiled"] as Tile[]).map((tile) => ({
-    name: `${algorithm}, ${tile}`,
-    run: <T>(work: () => T | Promise<T>) => withConvolution(algorithm, () => withTile(tile, work)),
+  (["cpu", "gpu"] as Kind[]).map((kind) => ({
+    name: `${algorithm}, as on a ${kind}`,
+    run: <T>(work: () => T | Promise<T>) => withConvolution(algorithm, () => withKind(kind, work)),
   }))
 );
 
@@ -115,14 +115,14 @@ for (const way of ways) {
   });
 }
 
-gpuTest("conv2d gives the same bits with both tiles", async (gpu) => {
+gpuTest("conv2d gives the same bits on both kinds of adapter", async (gpu) => {
   const random = new Random(3);
   const x = random.normal([1, 10, 19, 5]);
   const weight = random.normal([3, 3, 5, 9]);
   const compute = () => run(gpu, () => [conv2d(upload(gpu, x), upload(gpu, weight))]);
-  const [registers] = await withTile("registers", compute);
-  const [tiled] = await withTile("tiled", compute);
-  assertSame(registers, tiled);
+  const [onCpu] = await withKind("cpu", compute);
+  const [onGpu] = await withKind("gpu", compute);
+  assertSame(onCpu, onGpu);
 });
 
 gpuTest("conv2d leaves no bytes behind", async (gpu) => {

@@ -10,7 +10,7 @@ import {
   type Tensor,
   zeros,
 } from "../../src/tensor/mod.ts";
-import { assertClose, assertSame } from "../support/compare.ts";
+import { assertBits, assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 import { gradcheck } from "../support/gradcheck.ts";
 import { Random } from "../support/random.ts";
@@ -18,7 +18,7 @@ import * as reference from "../support/reference.ts";
 import { type NDArray, toF32 } from "../support/reference.ts";
 import { torchcheck } from "../support/torchcheck.ts";
 
-const tiles: Tile[] = ["registers", "tiled"];
+const tiles: Tile[] = ["registers", "wide", "shared32", "shared64", "shared128"];
 
 /** [batch of a, batch of b, M, K, N] */
 const cases: [number[], number[], number, number, number][] = [
@@ -26,6 +26,7 @@ const cases: [number[], number[], number, number, number][] = [
   [[], [], 3, 5, 7],
   [[], [], 9, 8, 12],
   [[], [], 33, 66, 65],
+  [[], [], 132, 90, 92],
   [[2], [2], 5, 3, 4],
   [[2, 3], [2, 3], 7, 10, 5],
   [[3], [], 11, 6, 9],
@@ -102,12 +103,29 @@ for (const tile of tiles) {
   });
 }
 
-gpuTest("matmul gives the same bits with both tiles, and on padded rows", async (gpu) => {
+gpuTest("matmul and its gradients have the same bits in every tile", async (gpu) => {
   const random = new Random(8);
-  const a = random.normal([19, 37]);
-  const b = random.normal([37, 13]);
-  const compute = () => run(gpu, () => matmul(upload(gpu, a), upload(gpu, b)));
-  assertSame(await withTile("registers", compute), await withTile("tiled", compute));
+  const shapes: [number[], number[], MatmulOptions][] = [
+    [[19, 37], [37, 13], {}],
+    [[148, 90], [90, 132], {}],
+    [[2, 100, 60], [2, 92, 60], { transposeB: true }],
+    [[3, 70, 68], [3, 70, 76], { transposeA: true }],
+    [[4099, 36], [4099, 40], { transposeA: true }],
+  ];
+  for (const [ofA, ofB, options] of shapes) {
+    const [a, b] = [random.normal(ofA), random.normal(ofB)];
+    const compute = () =>
+      runAll(gpu, () => {
+        const inputs = [upload(gpu, a), upload(gpu, b)].map((tensor) => tensor.requireGrad());
+        const y = matmul(inputs[0], inputs[1], options);
+        return [y, ...gradients(y, inputs, { seed: full(gpu, y.shape, 0.3) })];
+      });
+    const expected = await withTile("registers", compute);
+    for (const tile of tiles) {
+      const found = await withTile(tile, compute);
+      found.forEach((values, i) => assertBits(values, expected[i], `${tile}, [${ofA}], ${i}`));
+    }
+  }
 });
 
 gpuTest("matmul leaves no bytes behind", async (gpu) => {
@@ -153,6 +171,11 @@ gpuTest("matmul refuses what does not fit", (gpu) => {
 
 function upload(gpu: Gpu, x: NDArray): Tensor {
   return fromArray(gpu, toF32(x), x.shape);
+}
+
+function runAll(gpu: Gpu, work: () => Tensor[]): Promise<Float32Array[]> {
+  using _scope = gpu.scope();
+  return Promise.all(work().map((tensor) => tensor.readF32()));
 }
 
 function run(gpu: Gpu, work: () => Tensor): Promise<Float32Array> {

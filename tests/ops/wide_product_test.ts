@@ -1,5 +1,5 @@
 import type { Gpu } from "../../src/gpu/mod.ts";
-import { product } from "../../src/ops/matmul.ts";
+import { product } from "../../src/ops/product.ts";
 import { sum } from "../../src/ops/mod.ts";
 import { withTile } from "../../src/ops/tile.ts";
 import { addWideProduct, wideProduct, wideSums } from "../../src/ops/wide_product.ts";

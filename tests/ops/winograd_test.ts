@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { conv2d, type Conv2dOptions } from "../../src/ops/conv2d.ts";
 import { algorithmFor, withConvolution } from "../../src/ops/conv2d_algorithm.ts";
-import { withTile } from "../../src/ops/tile.ts";
+import { withKind } from "../../src/ops/tile.ts";
 import { fromArray, gradients, slice, type Tensor } from "../../src/tensor.ts";
 import { assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
@@ -61,13 +61,13 @@ gpuTest("winograd: rows from a multiple of 4 on have the bits of the whole image
   assertSame(Float32Array.from(bands.flatMap((band) => [...band])), whole);
 });
 
-gpuTest("winograd: the same bits with both tiles", async (gpu) => {
+gpuTest("winograd: the same bits on both kinds of adapter", async (gpu) => {
   const random = new Random(3);
   const [x, weight] = [random.normal([1, 10, 19, 17]), random.normal([3, 3, 17, 18])];
   const compute = () => read(gpu, () => [conv2d(upload(gpu, x), upload(gpu, weight))]);
-  const [registers] = await withTile("registers", compute);
-  const [tiled] = await withTile("tiled", compute);
-  assertSame(registers, tiled);
+  const [onCpu] = await withKind("cpu", compute);
+  const [onGpu] = await withKind("gpu", compute);
+  assertSame(onCpu, onGpu);
 });
 
 gpuTest(

@@ -100,6 +100,14 @@ export function assertSame(
   );
 }
 
+/** Throws unless every element has the same bits: here −0 differs from 0, and NaN may equal NaN. */
+export function assertBits(actual: Float32Array, expected: Float32Array, name = "values"): void {
+  const [a, b] = [actual, expected].map(({ buffer, byteOffset, length }) =>
+    new Uint32Array(buffer, byteOffset, length)
+  );
+  assertSame(a, b, `the bits of ${name}`);
+}
+
 /** Throws unless two shapes are equal. */
 export function assertShape(
   actual: readonly number[],

@@ -1,5 +1,5 @@
 import { defineKernel, type Gpu, gridFor, type Storage } from "../../gpu/mod.ts";
-import { tileFor } from "../../ops/tile.ts";
+import { kindOf } from "../../ops/tile.ts";
 
 const kernel = defineKernel("stream");
 
@@ -64,7 +64,7 @@ const MANY = 64;
 const SHORTEST = 64;
 
 function shapeOf(gpu: Gpu): Shape {
-  return tileFor(gpu) === "registers" ? CPU : GPU;
+  return kindOf(gpu) === "cpu" ? CPU : GPU;
 }
 
 /** Cuts a pass into chunks: depends on the extents and the adapter alone. */

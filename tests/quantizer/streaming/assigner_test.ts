@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { Gpu } from "../../../src/gpu/mod.ts";
 import { add, affine, mul, slice, sum } from "../../../src/ops/mod.ts";
-import { withTile } from "../../../src/ops/tile.ts";
+import { withKind } from "../../../src/ops/tile.ts";
 import type { CodebookViews } from "../../../src/quantizer/assignment.ts";
 import { ComposedAssigner } from "../../../src/quantizer/composed.ts";
 import type { Path } from "../../../src/quantizer/path.ts";
@@ -131,7 +131,7 @@ gpuTest("gradients equal finite differences in float64", async (gpu) => {
 });
 
 gpuTest("the kernels for real GPUs have the same gradients", async (gpu) => {
-  await withTile("tiled", () => checkGradients(gpu, [9, 130, 32, 16]));
+  await withKind("gpu", () => checkGradients(gpu, [9, 130, 32, 16]));
 });
 
 /** Of which scales ẑ and ẑ₂ are in the objective, or that it is the entropy loss. */
@@ -212,9 +212,9 @@ gpuTest("equals the composed version over several scales: V = 16384", async (gpu
 
 const OBJECTIVES: Objective[] = [ALL, "entropy", (scale) => scale === 1, (scale) => scale !== 1];
 
-for (const tile of ["registers", "tiled"] as const) {
-  gpuTest(`equals the composed version over several scales (${tile})`, async (gpu) => {
-    await withTile(tile, async () => {
+for (const kind of ["cpu", "gpu"] as const) {
+  gpuTest(`equals the composed version over several scales (${kind})`, async (gpu) => {
+    await withKind(kind, async () => {
       for (const [counts, codes] of [[[1, 4, 9, 30], 7], [[1, 70, 3, 150], 1000]] as const) {
         for (const objective of OBJECTIVES) {
           await flat(gpu, () => comparePaths(gpu, counts, codes, objective));

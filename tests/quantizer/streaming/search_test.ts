@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../../src/gpu/mod.ts";
 import { argmax, concat, matmul, max } from "../../../src/ops/mod.ts";
-import { withTile } from "../../../src/ops/tile.ts";
+import { withKind } from "../../../src/ops/tile.ts";
 import { search, searchWithMargins } from "../../../src/quantizer/streaming/search.ts";
 import { fromArray, normal, Random, type Shape, type Tensor } from "../../../src/tensor/mod.ts";
 import { assertSame } from "../../support/compare.ts";
@@ -45,11 +45,11 @@ const CASES: [tokens: Shape, codes: number, channels: number][] = [
   [[5], 65536, 32],
 ];
 
-for (const tile of ["registers", "tiled"] as const) {
+for (const kind of ["cpu", "gpu"] as const) {
   gpuTest(
-    `codes and logits are those of the matrix of logits, bit for bit (${tile})`,
+    `codes and logits are those of the matrix of logits, bit for bit (${kind})`,
     async (gpu) => {
-      await withTile(tile, async () => {
+      await withKind(kind, async () => {
         for (const [tokens, codes, channels] of CASES) {
           await flat(gpu, () => compare(gpu, tokens, codes, channels));
         }

@@ -1,0 +1,137 @@
+// y = aᵀ b + bias for batches of matrices in panels, a as [k, m] and b as [k, n], row-major: for
+// adapters on a CPU.
+//
+// There a load costs as much as dozens of multiplications, so one invocation computes 16 rows by 16
+// columns, whose accumulators may as well lie in memory. Panels give it the operands of one step of k
+// in eight loads. A loop over single steps, without branches, is short code, which such drivers compile
+// in a fraction of a second and run best.
+//
+// m and n are multiples of 4, and not less than 16. What lies past the last row or column
+// is no tile of its own: the last tile overlaps the one before and writes equal bits over its. Each
+// output element is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  // Distance from one matrix of the batch to the next, in vec4; 0 where all share one.
+  aBatch: u32,
+  bBatch: u32,
+  // Where the first matrix of b is, in vec4.
+  bFirst: u32,
+  batch: u32,
+  // k is cut into `splits` parts of `chunk` each; every part writes its own y.
+  splits: u32,
+  chunk: u32,
+  // The first row of y that is written.
+  first: u32,
+  hasBias: u32,
+}
+
+override GROUP: u32 = 8u;
+
+alias Quad = vec4f;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<Quad>;
+@group(0) @binding(2) var<storage, read> b: array<Quad>;
+@group(0) @binding(3) var<storage, read> bias: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
+
+// The columns of one row, and of four.
+struct Row { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+struct Rows { a: Row, b: Row, c: Row, d: Row }
+
+fn addRow(sum: Row, left: f32, right: Row) -> Row {
+  let factor = vec4f(left);
+  return Row(
+    fma(factor, right.a, sum.a),
+    fma(factor, right.b, sum.b),
+    fma(factor, right.c, sum.c),
+    fma(factor, right.d, sum.d),
+  );
+}
+
+fn addRows(sum: Rows, left: vec4f, right: Row) -> Rows {
+  return Rows(
+    addRow(sum.a, left.x, right),
+    addRow(sum.b, left.y, right),
+    addRow(sum.c, left.z, right),
+    addRow(sum.d, left.w, right),
+  );
+}
+
+fn leftOf(at: u32) -> Row {
+  return Row(vec4f(a[at]), vec4f(a[at + 1u]), vec4f(a[at + 2u]), vec4f(a[at + 3u]));
+}
+
+fn rightOf(at: u32) -> Row {
+  return Row(vec4f(b[at]), vec4f(b[at + 1u]), vec4f(b[at + 2u]), vec4f(b[at + 3u]));
+}
+
+// What is added to each row.
+fn biasAt(quad: u32) -> Row {
+  if (params.hasBias == 0u) {
+    return Row();
+  }
+  return Row(
+    vec4f(bias[quad]),
+    vec4f(bias[quad + 1u]),
+    vec4f(bias[quad + 2u]),
+    vec4f(bias[quad + 3u]),
+  );
+}
+
+fn storeRow(at: u32, value: Row, added: Row) {
+  y[at] = Quad(value.a + added.a);
+  y[at + 1u] = Quad(value.b + added.b);
+  y[at + 2u] = Quad(value.c + added.c);
+  y[at + 3u] = Quad(value.d + added.d);
+}
+
+fn storeRows(at: u32, width: u32, value: Rows, added: Row) {
+  storeRow(at, value.a, added);
+  storeRow(at + width, value.b, added);
+  storeRow(at + 2u * width, value.c, added);
+  storeRow(at + 3u * width, value.d, added);
+}
+
+@compute @workgroup_size(GROUP)
+fn multiply(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let height = params.m / 4u; // in vec4, as all that is across below
+  let width = params.n / 4u;
+  let down = (height + 3u) / 4u;
+  let across = (width + 3u) / 4u;
+  // An invocation too many repeats the last tile: an early return would cost more.
+  let last = params.batch * params.splits * down * across - 1u;
+  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let matrix = id / (across * down);
+  let begin = matrix / params.batch * params.chunk;
+  let end = min(begin + params.chunk, params.k);
+  let top = min(id / across % down * 4u, height - 4u);
+  let quad = min(id % across * 4u, width - 4u);
+  let aBase = matrix % params.batch * params.aBatch + top;
+  let bBase = params.bFirst + matrix % params.batch * params.bBatch + quad;
+  var t0 = Rows();
+  var t1 = Rows();
+  var t2 = Rows();
+  var t3 = Rows();
+  for (var k = begin; k < end; k = k + 1u) {
+    let left = leftOf(aBase + k * height);
+    let right = rightOf(bBase + k * width);
+    t0 = addRows(t0, left.a, right);
+    t1 = addRows(t1, left.b, right);
+    t2 = addRows(t2, left.c, right);
+    t3 = addRows(t3, left.d, right);
+  }
+  let added = biasAt(quad);
+  let at = (params.first + matrix * params.m + top * 4u) * width + quad;
+  storeRows(at, width, t0, added);
+  storeRows(at + 4u * width, width, t1, added);
+  storeRows(at + 8u * width, width, t2, added);
+  storeRows(at + 12u * width, width, t3, added);
+}
