@@ -194,8 +194,11 @@ export class Tokenizer implements Disposable {
     });
     const latent = this.#latentSize(padded);
     const shape = [1, latent.height, latent.width, this.vae.config.latentChannels];
-    const make = () => fromArray(this.gpu, mean, shape);
-    return await this.#decoded(image, { name: "latent", make });
+    return await this.#decoded(image, {
+      name: "latent",
+      inputs: () => [fromArray(this.gpu, mean, shape)],
+      make: ([latent]) => latent,
+    });
   }
 
   /**
@@ -207,8 +210,9 @@ export class Tokenizer implements Disposable {
     await saveTokenizer(this, folder, options);
   }
 
-  /** Frees the weights, and the device where the tokenizer made it. */
+  /** Frees weights and recordings, and the device where the tokenizer made it. */
   [Symbol.dispose](): void {
+    this.#inMemory[Symbol.dispose]();
     this.vae[Symbol.dispose]();
     this.quantizer[Symbol.dispose]();
     if (this.#ownsGpu) this.gpu[Symbol.dispose]();
@@ -226,11 +230,12 @@ export class Tokenizer implements Disposable {
 
   /** The VAE's latent of the codes of scales. */
   #latentOf(padded: Size, indices: readonly (() => Tensor)[]): ToLatent {
-    const make = () => {
-      const found = indices.map((index) => index());
-      return this.vae.unscaleLatent(this.quantizer.decode(found, this.#latentSize(padded)));
+    return {
+      name: `${indices.length} scales`,
+      inputs: () => indices.map((index) => index()),
+      make: (indices) =>
+        this.vae.unscaleLatent(this.quantizer.decode(indices, this.#latentSize(padded))),
     };
-    return { name: `${indices.length} scales`, make };
   }
 
   /** Codes that say nothing, for a plan. */

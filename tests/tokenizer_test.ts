@@ -105,6 +105,29 @@ gpuTest("concurrent calls do not disturb one another", async (gpu) => {
   });
 });
 
+gpuTest("replayed work gives the tokens and images of work done anew", async (gpu) => {
+  await withTokenizer(gpu, async (tokenizer) => {
+    const sizes = [[8, 8], [12, 6], [9, 7], [8, 8], [12, 6], [8, 8]];
+    const images = sizes.map(([width, height], seed) => makeImage(seed, width, height));
+    const run = async (isReplayed: boolean) => {
+      const found = [];
+      for (const image of images) {
+        if (!isReplayed) gpu.trim();
+        const tokens = await tokenizer.encode(image);
+        const decoded = await tokenizer.decode(tokens);
+        const coarse = await tokenizer.decode(tokens, { scales: 1 });
+        found.push({ tokens, decoded, coarse, again: await tokenizer.reconstruct(image) });
+      }
+      return found;
+    };
+    const anew = await run(false);
+    const first = await run(true);
+    const { live, reserved } = gpu.memory;
+    assertEquals([first, await run(true)], [anew, anew]);
+    assertEquals([gpu.memory.live, gpu.memory.reserved], [live, reserved]);
+  });
+});
+
 gpuTest("a saved tokenizer is the same model; in half precision it is another", async (gpu) => {
   await withTokenizer(gpu, async (tokenizer, folder) => {
     const image = makeImage(4, 8, 8);

@@ -1,5 +1,5 @@
 import type { Batches } from "../data/mod.ts";
-import { fromArray, noGrad, sizeOf, type Tensor } from "../tensor/mod.ts";
+import { fromArray, noGrad, Replays, sizeOf, type Tensor } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
 import { epochRandom, noiseRandom } from "./streams.ts";
 
@@ -65,10 +65,11 @@ export class LatentCache {
   ): Promise<LatentCache | undefined> {
     const { batch, signal, onProgress } = options;
     const cache = new LatentCache(vae, options);
+    using replays = new Replays(vae.parameters.gpu);
     for (let step = 0; step * batch < cache.count; step++) {
       if (signal?.aborted) return undefined;
       const { images } = await batches.next(step);
-      await cache.#encode(step, images, options);
+      await cache.#encode(replays, step, images, options);
       onProgress?.((step + 1) * batch, cache.count);
     }
     return cache;
@@ -91,21 +92,34 @@ export class LatentCache {
   }
 
   async #encode(
+    replays: Replays,
     step: number,
     images: Float32Array,
     { batch, imageSize }: FillOptions,
   ): Promise<void> {
-    const reads = this.#read(images, [batch, imageSize, imageSize, this.#vae.config.inChannels]);
+    const reads = this.#read(replays, images, [
+      batch,
+      imageSize,
+      imageSize,
+      this.#vae.config.inChannels,
+    ]);
     const [mean, logVariance] = await Promise.all(reads);
     this.#means.set(mean, step * mean.length);
     this.#deviations.set(logVariance.map((value) => Math.exp(value / 2)), step * mean.length);
   }
 
-  #read(images: Float32Array, shape: readonly number[]): Promise<Float32Array>[] {
+  #read(
+    replays: Replays,
+    images: Float32Array,
+    shape: readonly number[],
+  ): Promise<Float32Array>[] {
     const { gpu } = this.#vae.parameters;
     using _scope = gpu.scope();
-    const { mean, logVariance } = noGrad(() => this.#vae.encode(fromArray(gpu, images, shape)));
-    return [mean.readF32(), logVariance.readF32()];
+    const outputs = replays.run("posterior", [fromArray(gpu, images, shape)], ([images]) => {
+      const { mean, logVariance } = noGrad(() => this.#vae.encode(images));
+      return [mean, logVariance];
+    });
+    return outputs.map((tensor) => tensor.readF32());
   }
 
   /** The latent that the n-th place of the warm-up gets: each epoch has an order of its own. */

@@ -1,36 +1,46 @@
 import type { Gpu } from "../gpu/mod.ts";
 import type { ImageSize } from "../ops/mod.ts";
-import { empty, fromArray, type Shape, type Tensor } from "../tensor/mod.ts";
+import {
+  empty,
+  fromArray,
+  type ReplayedWork,
+  Replays,
+  type Shape,
+  type Tensor,
+} from "../tensor/mod.ts";
 import type { AutoencoderKL } from "./autoencoder.ts";
 import { type BandPlan, type MemoryPlan, planInBands, planWhole } from "./memory_plan.ts";
 import { runInBands } from "./run_bands.ts";
 
 /** What is wanted of the moments of images. */
 export interface OfMoments {
-  /** What it is: the same name takes the same memory for moments of the same shape. */
+  /** What it is: under one name the same is made of moments of the same shape. */
   readonly name: string;
-  /** Makes it. */
+  /** Makes it; see {@link Replays} for what it may do. */
   readonly make: (moments: Tensor) => readonly Tensor[];
 }
 
 /** What a latent is made of. */
 export interface ToLatent {
-  /** What it is: the same name takes the same memory for a latent of the same shape. */
+  /** What it is: under one name and for images of one size the same is made of the inputs. */
   readonly name: string;
-  /** Makes the latent, [1, h, w, z]. */
-  readonly make: () => Tensor;
+  /** Makes the inputs. */
+  readonly inputs: () => readonly Tensor[];
+  /** Makes the latent of them, [1, h, w, z]; see {@link Replays} for what it may do. */
+  readonly make: (inputs: readonly Tensor[]) => Tensor;
 }
 
 /** The values of a tensor. */
 export type Values = Float32Array | Uint32Array;
 
 /**
- * Runs an autoencoder within the memory of its device: whole where that fits, else in bands, which are
- * run for one image at a time.
+ * Runs an autoencoder within the memory of its device: whole where that fits, and then replayed for
+ * images of a size that it had before; else in bands, which are run for one image at a time.
  */
-export class VaeInMemory {
+export class VaeInMemory implements Disposable {
   #vae: AutoencoderKL;
   #gpu: Gpu;
+  #replays: Replays;
   #wholeBytes = new Map<string, number>();
   #running: Promise<void> | undefined;
 
@@ -38,6 +48,12 @@ export class VaeInMemory {
   constructor(vae: AutoencoderKL) {
     this.#vae = vae;
     this.#gpu = vae.parameters.gpu;
+    this.#replays = new Replays(this.#gpu);
+  }
+
+  /** Frees recordings; the autoencoder stays. */
+  [Symbol.dispose](): void {
+    this.#replays[Symbol.dispose]();
   }
 
   /**
@@ -51,10 +67,10 @@ export class VaeInMemory {
   }
 
   /** How a latent is decoded. @throws {OutOfMemoryError} where not even the lowest bands fit. */
-  planDecode(size: ImageSize, { name, make }: ToLatent): MemoryPlan | BandPlan {
-    const key = `${size.height}×${size.width} of ${name}`;
+  planDecode(size: ImageSize, latent: ToLatent): MemoryPlan | BandPlan {
     const stages = (keyParts: number) => this.#vae.decoderStages(size, keyParts);
-    return this.#plan(key, () => void this.#vae.decode(make())) ??
+    const make = () => latent.make(this.#asCopied(latent.inputs()));
+    return this.#plan(decodeName(size, latent), () => void this.#vae.decode(make())) ??
       planInBands(this.#gpu, stages, () => void make());
   }
 
@@ -72,8 +88,10 @@ export class VaeInMemory {
   ): Promise<Values[]> {
     while (this.#running) await this.#running;
     if (this.#planWhole(size, count, then)) {
-      return await this.#read(() =>
-        then.make(this.#vae.moments(fromArray(this.#gpu, values(), this.#imageShape(size, count))))
+      return await this.#read(
+        then.name,
+        () => [fromArray(this.#gpu, values(), this.#imageShape(size, count))],
+        ([images]) => then.make(this.#vae.moments(images)),
       );
     }
     if (count === 1) return await this.#alone(() => this.#encodeInBands(values, size, then));
@@ -94,10 +112,14 @@ export class VaeInMemory {
   async decode(size: ImageSize, latent: ToLatent): Promise<Float32Array> {
     while (this.#running) await this.#running;
     const plan = this.planDecode(size, latent);
-    if (!("bands" in plan)) return await this.#readOne(() => this.#vae.decode(latent.make()));
-    return await this.#alone(async () =>
-      await runInBands(this.#gpu, plan.stages, plan.bands, await this.#readOne(latent.make))
-    );
+    const name = decodeName(size, latent);
+    if (!("bands" in plan)) {
+      return await this.#readOne(name, latent, (inputs) => this.#vae.decode(latent.make(inputs)));
+    }
+    return await this.#alone(async () => {
+      const values = await this.#readOne(`the latent of ${name}`, latent, latent.make);
+      return await runInBands(this.#gpu, plan.stages, plan.bands, values);
+    });
   }
 
   async #encodeInBands(
@@ -107,15 +129,17 @@ export class VaeInMemory {
   ): Promise<Values[]> {
     const { stages, bands } = this.#planBands(size, then);
     const moments = await runInBands(this.#gpu, stages, bands, values());
-    return await this.#read(() =>
-      then.make(fromArray(this.#gpu, moments, this.#momentsShape(size)))
-    );
+    const inputs = () => [fromArray(this.#gpu, moments, this.#momentsShape(size))];
+    return await this.#read(`${then.name} of moments`, inputs, ([moments]) => then.make(moments));
   }
 
   #planWhole(size: ImageSize, count: number, { name, make }: OfMoments): MemoryPlan | undefined {
     const shape = this.#imageShape(size, count);
     const key = `${name} of ${shape}`;
-    return this.#plan(key, () => void make(this.#vae.moments(empty(this.#gpu, shape))));
+    return this.#plan(key, () => {
+      const [images] = this.#asCopied([empty(this.#gpu, shape)]);
+      make(this.#vae.moments(images));
+    });
   }
 
   /** The plan of work at once, which is measured the first time. */
@@ -133,6 +157,7 @@ export class VaeInMemory {
 
   /** Runs work while no other is run in bands: its plan holds for the memory that is there now. */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
+    this.#gpu.trim(); // the plan has counted on what waits for reuse
     const result = work();
     const running = result.then(() => {}, () => {});
     this.#running = running;
@@ -143,15 +168,24 @@ export class VaeInMemory {
     }
   }
 
-  /** Records work and reads what it returns. */
-  #read(work: () => readonly Tensor[]): Promise<Values[]> {
+  /** Does work, or replays it, and reads what it returns. */
+  #read(name: string, inputs: () => readonly Tensor[], work: ReplayedWork): Promise<Values[]> {
     using _scope = this.#gpu.scope();
-    return Promise.all(work().map((tensor) => tensor.read()));
+    return Promise.all(this.#replays.run(name, inputs(), work).map((tensor) => tensor.read()));
   }
 
-  #readOne(work: () => Tensor): Promise<Float32Array> {
+  #readOne(
+    name: string,
+    { inputs }: ToLatent,
+    work: (inputs: readonly Tensor[]) => Tensor,
+  ): Promise<Float32Array> {
     using _scope = this.#gpu.scope();
-    return work().readF32();
+    return this.#replays.run(name, inputs(), (inputs) => [work(inputs)])[0].readF32();
+  }
+
+  /** For a measurement: a recording has copies of its inputs, beside these. */
+  #asCopied(inputs: readonly Tensor[]): Tensor[] {
+    return inputs.map(({ shape, dtype }) => empty(this.#gpu, shape, dtype));
   }
 
   #imageShape({ height, width }: ImageSize, count: number): Shape {
@@ -162,6 +196,10 @@ export class VaeInMemory {
     const { reduction, config } = this.#vae;
     return [1, height / reduction, width / reduction, 2 * config.latentChannels];
   }
+}
+
+function decodeName({ height, width }: ImageSize, { name }: ToLatent): string {
+  return `${height}×${width} of ${name}`;
 }
 
 function joined(parts: readonly Values[]): Values {
