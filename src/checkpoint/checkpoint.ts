@@ -1,6 +1,8 @@
 import { type Config, parseConfig, readConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
 import { findFiles } from "./folder.ts";
+import { isHubReference } from "./hub/reference.ts";
+import { pullCheckpoint } from "./hub/pull.ts";
 import { openTensors } from "./open_tensors.ts";
 import {
   findQuantizer,
@@ -37,8 +39,8 @@ export interface Checkpoint extends Disposable {
 
 /**
  * Opens whatever a path names: a weight file, the index of a sharded one, or a folder: one that `coda
- * adapt` wrote, an official CODA folder, a diffusers folder, or one with a weight file. Only headers are
- * read.
+ * adapt` wrote, an official CODA folder, a diffusers folder, or one with a weight file; or such a place on
+ * a hub, `hf:owner/name[/path][@revision]`, which is pulled first. Only headers are read.
  *
  * @param kind Which weights are wanted where there are moving averages too.
  * @throws {CheckpointError} where there is nothing, or a file is unsound.
@@ -47,7 +49,8 @@ export async function openCheckpoint(
   path: string,
   kind: WeightsKind = "ema",
 ): Promise<Checkpoint> {
-  const { weights, config: configFile, isFolder } = await findFiles(path, kind);
+  const here = isHubReference(path) ? (await pullCheckpoint(path, { weights: kind })).path : path;
+  const { weights, config: configFile, isFolder } = await findFiles(here, kind);
   const json = configFile === undefined ? undefined : await readConfig(configFile);
   const isAbout = json !== undefined && (isFolder || isOurs(json));
   const beside = isAbout ? { json, file: configFile! } : undefined;

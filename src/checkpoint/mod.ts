@@ -37,6 +37,8 @@ export {
   type TokenizerParts,
 } from "./load_tokenizer.ts";
 export type { KeyLayout } from "./layouts.ts";
+export { type HubReference, isHubReference, parseHubReference } from "./hub/reference.ts";
+export { pullCheckpoint, type Pulled, type PullOptions } from "./hub/pull.ts";
 export { loadVae, type LoadVaeOptions } from "./load_vae.ts";
 export { modelId, type NamedWeights } from "./model_id.ts";
 export { openTensors } from "./open_tensors.ts";

@@ -7,6 +7,7 @@ import { demo } from "./demo.ts";
 import { doctor } from "./doctor.ts";
 import { encode } from "./encode.ts";
 import { inspect } from "./inspect.ts";
+import { pull } from "./pull.ts";
 
 /** Every command. A new one is a file of its own and a line here. */
 export const commands: readonly Command[] = [
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   adapt,
   inspect,
   convert,
+  pull,
   demo,
   doctor,
 ];

@@ -18,6 +18,8 @@ export interface ProgressOptions {
   label: string;
   /** What is counted, for example "images". */
   unit: string;
+  /** How a count or a rate is written, where a number and the unit will not do. */
+  format?: (count: number) => string;
   /** How many there are, where that is known. */
   total?: number;
   /** How many were done before, by a run that this one resumes. */
@@ -42,6 +44,8 @@ const RATE_WINDOW = 15_000;
  * line now and then. Work of under two seconds shows nothing. Disposing it clears the line.
  */
 export class Progress implements Disposable {
+  /** How many there are, once that is known. */
+  total: number | undefined;
   #options: ProgressOptions;
   #output: ProgressOutput;
   #now: () => number;
@@ -54,6 +58,7 @@ export class Progress implements Disposable {
   /** Starts the clock. */
   constructor(options: ProgressOptions) {
     this.#options = options;
+    this.total = options.total;
     this.#output = options.output ?? stderrOutput();
     this.#now = options.now ?? (() => performance.now());
     this.#start = this.#now();
@@ -96,13 +101,17 @@ export class Progress implements Disposable {
   }
 
   #text(done: number, detail: string): string {
-    const { label, unit, total } = this.#options;
+    const { total } = this;
+    const { label, unit, format } = this.#options;
     const first = this.#samples[0];
     const last = this.#samples[this.#samples.length - 1];
     const rate = (last.done - first.done) / ((last.time - first.time) / 1000);
-    const parts = [`${label}  ${total === undefined ? done : `${done}/${total}`} ${unit}`];
+    const counts = [done, ...total === undefined ? [] : [total]];
+    const parts = [
+      `${label}  ` + (format ? counts.map(format).join(" of ") : `${counts.join("/")} ${unit}`),
+    ];
     if (rate > 0 && Number.isFinite(rate)) {
-      parts.push(formatRate(rate, unit));
+      parts.push(format ? `${format(rate)}/s` : formatRate(rate, unit));
       if (total !== undefined && total > done) {
         parts.push(`ETA ${formatDuration((total - done) / rate)}`);
       }

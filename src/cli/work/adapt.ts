@@ -11,6 +11,7 @@ import { UsageError } from "../errors.ts";
 import { flagName } from "../flags.ts";
 import { formatDuration } from "../format.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
+import { pullFirst } from "./pull.ts";
 import { RunDisplay, type Show } from "./run_display.ts";
 
 /** Steps of a run that is not told how many. */
@@ -31,6 +32,7 @@ export interface AdaptRequest {
 /** Trains until the end or Ctrl-C, and returns the exit code. */
 export async function runAdapt({ out, resume, options, show }: AdaptRequest): Promise<number> {
   const start = performance.now();
+  for (const model of [options.vae, options.from]) await pullFirst(model, show);
   using gpu = await Gpu.create();
   using stop = stopOnInterrupt();
   using display = new RunDisplay(show);

@@ -2,6 +2,7 @@
 import { type Conversion, convertCheckpoint, type ConvertOptions } from "../../checkpoint/mod.ts";
 import { formatCount } from "../format.ts";
 import { Progress } from "../progress.ts";
+import { pullFirst } from "./pull.ts";
 
 /** How a conversion is shown. */
 interface Show {
@@ -17,6 +18,7 @@ export async function convertFile(
   output: string,
   { json, quiet, ...options }: ConvertOptions & Show,
 ): Promise<void> {
+  await pullFirst(input, { quiet: quiet || json });
   using progress = new Progress({ label: "convert", unit: "tensors", quiet: quiet || json });
   const conversion = await convertCheckpoint(input, output, {
     ...options,

@@ -9,6 +9,7 @@ import type { MemoryPlan } from "../../vae/mod.ts";
 import { MemoryPaths } from "./memory_paths.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
+import { pullFirst } from "./pull.ts";
 
 /** How token files are decoded. */
 export interface DecodeOptions extends TokenizerOptions {
@@ -27,6 +28,7 @@ export interface DecodeOptions extends TokenizerOptions {
 /** Decodes token files, tells of those that cannot be, and returns the exit code. */
 export async function decodeFiles(jobs: readonly Job[], options: DecodeOptions): Promise<number> {
   const { quiet } = options;
+  await pullFirst(options.model, options);
   using tokenizer = await Tokenizer.load(options.model, {
     weights: options.weights,
     preset: options.preset,

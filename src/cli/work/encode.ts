@@ -9,6 +9,7 @@ import { stopOnInterrupt } from "../interrupt.ts";
 import type { Job } from "../outputs.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
+import { pullFirst } from "./pull.ts";
 import type { MemoryPlan } from "../../vae/mod.ts";
 import { MemoryPaths } from "./memory_paths.ts";
 
@@ -42,6 +43,7 @@ export async function encodeImages(
   options: EncodeOptions,
 ): Promise<number> {
   const { json, quiet } = options;
+  await pullFirst(options.model, options);
   using tokenizer = await Tokenizer.load(options.model, {
     weights: options.weights,
     preset: options.preset,

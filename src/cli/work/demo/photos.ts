@@ -1,5 +1,6 @@
 /** The demo's photographs, where none are given: those of an npm package. */
 import { join } from "@std/path";
+import { cacheFolder } from "../../../checkpoint/hub/cache_folder.ts";
 import { makeFolder } from "../../../checkpoint/mod.ts";
 import { CommandError } from "../../errors.ts";
 import { gunzip, tarFiles } from "./tar.ts";
@@ -110,14 +111,6 @@ async function packed(folder: string): Promise<Uint8Array<ArrayBuffer> | undefin
     return digest.toHex() === SHA512 ? bytes : undefined;
   }
   return undefined;
-}
-
-/** Where this user's programs keep what they can fetch again. */
-function cacheFolder(): string {
-  const home = Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE") ?? ".";
-  const caches = Deno.env.get("XDG_CACHE_HOME") ?? Deno.env.get("LOCALAPPDATA") ??
-    join(home, Deno.build.os === "darwin" ? "Library/Caches" : ".cache");
-  return join(caches, "coda");
 }
 
 async function exists(folder: string): Promise<boolean> {
