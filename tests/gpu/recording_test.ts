@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defineKernel, Gpu, GpuError, KernelError, type Storage } from "../../src/gpu/mod.ts";
+import {
+  defineKernel,
+  DeviceLostError,
+  Gpu,
+  GpuError,
+  KernelError,
+  type Storage,
+} from "../../src/gpu/mod.ts";
 import { fromArray, full, type Tensor, zeros } from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
@@ -221,6 +228,27 @@ gpuTest("what the driver refuses is told of a replay too", async () => {
   gpu.replay(recording, []);
   await assertRejects(() => gpu.sync(), KernelError);
   assertEquals((await x.readF32())[0], 0); // the device goes on
+});
+
+gpuTest("a device that is lost is told of at the next replay", async () => {
+  const { requestDevice } = GPUAdapter.prototype;
+  let device: GPUDevice | undefined;
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    return device = await requestDevice.call(this, descriptor);
+  };
+  using gpu = await Gpu.create();
+  GPUAdapter.prototype.requestDevice = requestDevice;
+  using x = zeros(gpu, [16]);
+  const { recording, outputs } = gpu.record([x.storage], rounds(gpu, 4));
+  release(outputs);
+  gpu.replay(recording, [x.storage]);
+  await gpu.sync();
+  device!.destroy();
+  await device!.lost;
+  for (let i = 0; i < 2; i++) {
+    assertThrows(() => gpu.replay(recording, [x.storage]), DeviceLostError, "was lost");
+  }
+  recording[Symbol.dispose]();
 });
 
 gpuTest("a profile counts what is replayed", async (gpu) => {
