@@ -2420,22 +2420,86 @@ fn tiled(
   storeTile(t, matrix, row + ty * 4u, HEIGHT * 2u, column / 4u + tx, WIDTH / 2u);
 }
 `,
-  panels: `// y = aᵀ b + bias for batches of matrices in panels, a as [k, m] and b as [k, n], row-major: for
-// adapters on a CPU.
+  pack: `// Rows of matrices as panels: y[i, panel, column, r] = x[i, first + start + r, column], 16 rows a panel.
+//
+// A panel starts 16 rows after the one before; the last starts as far before the end, in steps of 4.
+// Past the last row that is taken there are zeros. The rows of x have a multiple of 4 elements. One
+// invocation turns a block of 4 by 4, sixteen neighbours one of 16 by 16: whole lines of a cache, of
+// which only few fit where rows lie powers of 2 apart.
+
+struct Params {
+  count: u32,
+  // Of one matrix of x.
+  rows: u32,
+  columns: u32,
+  // The rows that are taken: 13 at least.
+  first: u32,
+  taken: u32,
+}
+
+override GROUP: u32 = 16u; // a multiple of 16
+
+alias Quad = vec4f;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read_write> y: array<Quad>;
+
+@compute @workgroup_size(GROUP)
+fn pack(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let id = (group.y * groups.x + group.x) * GROUP + lane;
+  let height = (params.taken + 3u) / 4u;
+  let across = params.columns / 4u;
+  let panels = (height + 3u) / 4u;
+  let groupsAcross = (across + 3u) / 4u;
+  let square = id / 16u;
+  let matrix = square / (panels * groupsAcross);
+  let panel = square / groupsAcross % panels;
+  let quad = square % groupsAcross * 4u + id / 4u % 4u;
+  let block = id % 4u;
+  if (matrix >= params.count || quad >= across) {
+    return;
+  }
+  let row = vec4u(0u, 1u, 2u, 3u) + (min(panel * 4u, height - 4u) + block) * 4u;
+  let exists = row < vec4u(params.taken);
+  let base = (matrix * params.rows + params.first) * across + quad;
+  let at = base + select(vec4u(), row, exists) * across;
+  let turned = transpose(mat4x4f(
+    select(vec4f(), vec4f(x[at.x]), exists.x),
+    select(vec4f(), vec4f(x[at.y]), exists.y),
+    select(vec4f(), vec4f(x[at.z]), exists.z),
+    select(vec4f(), vec4f(x[at.w]), exists.w),
+  ));
+  let to = ((matrix * panels + panel) * params.columns + quad * 4u) * 4u + block;
+  y[to] = Quad(turned[0]);
+  y[to + 4u] = Quad(turned[1]);
+  y[to + 8u] = Quad(turned[2]);
+  y[to + 12u] = Quad(turned[3]);
+}
+`,
+  panels: `// y = op(a) op(b) + bias for batches of matrices, in tiles of 16 by 16: for adapters on a CPU.
 //
 // There a load costs as much as dozens of multiplications, so one invocation computes 16 rows by 16
-// columns, whose accumulators may as well lie in memory. Panels give it the operands of one step of k
-// in eight loads. A loop over single steps, without branches, is short code, which such drivers compile
-// in a fraction of a second and run best.
+// columns, whose accumulators may as well lie in memory. A step of k gives it its operands in eight
+// loads: rows of k steps are read as they are, others come packed, 16 rows side by side (pack.wgsl). A
+// loop over single steps, without branches, is short code, which such drivers compile in a fraction of
+// a second and run best.
 //
-// m and n are multiples of 4, and not less than 16. What lies past the last row or column
-// is no tile of its own: the last tile overlaps the one before and writes equal bits over its. Each
-// output element is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
+// m and n are multiples of 4, and not less than 16. What lies past the last row or column is no tile of
+// its own: the last tile overlaps the one before and writes equal bits over its. Each output element is
+// one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
 
 struct Params {
   m: u32,
   n: u32,
   k: u32,
+  // The steps of a panel where a, or b, is packed; else 0, and a is [k, m], or b [k, n], row-major.
+  aSteps: u32,
+  bSteps: u32,
   // Distance from one matrix of the batch to the next, in vec4; 0 where all share one.
   aBatch: u32,
   bBatch: u32,
@@ -2534,17 +2598,23 @@ fn multiply(
   let matrix = id / (across * down);
   let begin = matrix / params.batch * params.chunk;
   let end = min(begin + params.chunk, params.k);
-  let top = min(id / across % down * 4u, height - 4u);
-  let quad = min(id % across * 4u, width - 4u);
-  let aBase = matrix % params.batch * params.aBatch + top;
-  let bBase = params.bFirst + matrix % params.batch * params.bBatch + quad;
+  let panelOfA = id / across % down;
+  let panelOfB = id % across;
+  let top = min(panelOfA * 4u, height - 4u);
+  let quad = min(panelOfB * 4u, width - 4u);
+  let aFirst = select(top, panelOfA * params.aSteps * 4u, params.aSteps > 0u);
+  let bFirst = select(quad, panelOfB * params.bSteps * 4u, params.bSteps > 0u);
+  let aStep = select(height, 4u, params.aSteps > 0u);
+  let bStep = select(width, 4u, params.bSteps > 0u);
+  let aBase = matrix % params.batch * params.aBatch + aFirst;
+  let bBase = params.bFirst + matrix % params.batch * params.bBatch + bFirst;
   var t0 = Rows();
   var t1 = Rows();
   var t2 = Rows();
   var t3 = Rows();
   for (var k = begin; k < end; k = k + 1u) {
-    let left = leftOf(aBase + k * height);
-    let right = rightOf(bBase + k * width);
+    let left = leftOf(aBase + k * aStep);
+    let right = rightOf(bBase + k * bStep);
     t0 = addRows(t0, left.a, right);
     t1 = addRows(t1, left.b, right);
     t2 = addRows(t2, left.c, right);
@@ -4138,62 +4208,6 @@ fn quads(
   sumQuads[i] = total;
 }
 `,
-  transpose: `// Rows of matrices as columns: y[i, column, row] = x[i, first + row, column].
-//
-// The rows of x have a multiple of 4 elements, and those of y: past the last row that is taken they
-// are zero. One invocation turns a block of 4 by 4.
-
-struct Params {
-  count: u32,
-  // Of one matrix of x.
-  rows: u32,
-  columns: u32,
-  // The rows that are taken.
-  first: u32,
-  taken: u32,
-}
-
-override GROUP: u32 = 16u;
-
-alias Quad = vec4f;
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> y: array<Quad>;
-
-@compute @workgroup_size(GROUP)
-fn transpose4(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let id = (group.y * groups.x + group.x) * GROUP + lane;
-  let across = params.columns / 4u;
-  let down = (params.taken + 3u) / 4u;
-  let matrix = id / (across * down);
-  if (matrix >= params.count) {
-    return;
-  }
-  // Neighbours write side by side.
-  let block = id % down;
-  let quad = id / down % across;
-  let row = vec4u(0u, 1u, 2u, 3u) + block * 4u;
-  let exists = row < vec4u(params.taken);
-  let base = (matrix * params.rows + params.first) * across + quad;
-  let at = base + select(vec4u(), row, exists) * across;
-  let turned = transpose(mat4x4f(
-    select(vec4f(), vec4f(x[at.x]), exists.x),
-    select(vec4f(), vec4f(x[at.y]), exists.y),
-    select(vec4f(), vec4f(x[at.z]), exists.z),
-    select(vec4f(), vec4f(x[at.w]), exists.w),
-  ));
-  let to = (matrix * params.columns + quad * 4u) * down + block;
-  y[to] = Quad(turned[0]);
-  y[to + down] = Quad(turned[1]);
-  y[to + 2u * down] = Quad(turned[2]);
-  y[to + 3u * down] = Quad(turned[3]);
-}
-`,
   unary: `// Functions of one number, applied to every element, and their gradients.
 //
 // Work goes by quads of four elements. Buffers are whole multiples of 256 bytes, so the last quad
@@ -5004,6 +5018,7 @@ export type KernelName =
   | "gradients"
   | "group_norm"
   | "matmul"
+  | "pack"
   | "panels"
   | "reduce"
   | "resample"
@@ -5013,7 +5028,6 @@ export type KernelName =
   | "stream"
   | "stream_finish"
   | "sum_rows"
-  | "transpose"
   | "unary"
   | "wide_product"
   | "winograd";

@@ -1,19 +1,22 @@
-// y = aᵀ b + bias for batches of matrices in panels, a as [k, m] and b as [k, n], row-major: for
-// adapters on a CPU.
+// y = op(a) op(b) + bias for batches of matrices, in tiles of 16 by 16: for adapters on a CPU.
 //
 // There a load costs as much as dozens of multiplications, so one invocation computes 16 rows by 16
-// columns, whose accumulators may as well lie in memory. Panels give it the operands of one step of k
-// in eight loads. A loop over single steps, without branches, is short code, which such drivers compile
-// in a fraction of a second and run best.
+// columns, whose accumulators may as well lie in memory. A step of k gives it its operands in eight
+// loads: rows of k steps are read as they are, others come packed, 16 rows side by side (pack.wgsl). A
+// loop over single steps, without branches, is short code, which such drivers compile in a fraction of
+// a second and run best.
 //
-// m and n are multiples of 4, and not less than 16. What lies past the last row or column
-// is no tile of its own: the last tile overlaps the one before and writes equal bits over its. Each
-// output element is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
+// m and n are multiples of 4, and not less than 16. What lies past the last row or column is no tile of
+// its own: the last tile overlaps the one before and writes equal bits over its. Each output element is
+// one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
 
 struct Params {
   m: u32,
   n: u32,
   k: u32,
+  // The steps of a panel where a, or b, is packed; else 0, and a is [k, m], or b [k, n], row-major.
+  aSteps: u32,
+  bSteps: u32,
   // Distance from one matrix of the batch to the next, in vec4; 0 where all share one.
   aBatch: u32,
   bBatch: u32,
@@ -112,17 +115,23 @@ fn multiply(
   let matrix = id / (across * down);
   let begin = matrix / params.batch * params.chunk;
   let end = min(begin + params.chunk, params.k);
-  let top = min(id / across % down * 4u, height - 4u);
-  let quad = min(id % across * 4u, width - 4u);
-  let aBase = matrix % params.batch * params.aBatch + top;
-  let bBase = params.bFirst + matrix % params.batch * params.bBatch + quad;
+  let panelOfA = id / across % down;
+  let panelOfB = id % across;
+  let top = min(panelOfA * 4u, height - 4u);
+  let quad = min(panelOfB * 4u, width - 4u);
+  let aFirst = select(top, panelOfA * params.aSteps * 4u, params.aSteps > 0u);
+  let bFirst = select(quad, panelOfB * params.bSteps * 4u, params.bSteps > 0u);
+  let aStep = select(height, 4u, params.aSteps > 0u);
+  let bStep = select(width, 4u, params.bSteps > 0u);
+  let aBase = matrix % params.batch * params.aBatch + aFirst;
+  let bBase = params.bFirst + matrix % params.batch * params.bBatch + bFirst;
   var t0 = Rows();
   var t1 = Rows();
   var t2 = Rows();
   var t3 = Rows();
   for (var k = begin; k < end; k = k + 1u) {
-    let left = leftOf(aBase + k * height);
-    let right = rightOf(bBase + k * width);
+    let left = leftOf(aBase + k * aStep);
+    let right = rightOf(bBase + k * bStep);
     t0 = addRows(t0, left.a, right);
     t1 = addRows(t1, left.b, right);
     t2 = addRows(t2, left.c, right);
