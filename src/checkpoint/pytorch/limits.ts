@@ -9,6 +9,9 @@ export const MAX_PICKLE_BYTES = 32 * 2 ** 20;
 /** The most operations of one pickle; each makes one value at most. */
 export const MAX_PICKLE_OPERATIONS = 1_000_000;
 
+/** The most values in the lists that functions are called with; one that is given again counts again. */
+export const MAX_CALL_VALUES = 1_000_000;
+
 /** The most bytes of a whole number, a module's or a global's name. */
 export const MAX_SHORT = 255;
 

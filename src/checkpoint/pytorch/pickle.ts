@@ -31,7 +31,7 @@ export function readPickle(
   world: PickleWorld,
   { file, place }: { file: string; place: string },
 ): PickleValue {
-  const machine: Machine = { cursor, world, stack: [], marked: [], memo: new Map() };
+  const machine: Machine = { cursor, world, stack: [], marked: [], memo: new Map(), called: 0 };
   const end = cursor.position + MAX_PICKLE_BYTES;
   let at = cursor.position;
   try {

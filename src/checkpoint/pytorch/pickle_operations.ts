@@ -1,4 +1,4 @@
-import { MAX_SHORT } from "./limits.ts";
+import { MAX_CALL_VALUES, MAX_SHORT } from "./limits.ts";
 import type { PickleWorld } from "./pickle.ts";
 import type { PickleCursor } from "./pickle_cursor.ts";
 import {
@@ -26,6 +26,8 @@ export interface Machine {
   readonly marked: PickleValue[][];
   /** The values that are referred to again. */
   readonly memo: Map<number, PickleValue>;
+  /** How many values functions were called with. */
+  called: number;
 }
 
 /** One operation; it throws a {@link PickleFault} where it cannot be done. */
@@ -137,8 +139,21 @@ function stackGlobal(machine: Machine): PickleValue {
 function call(machine: Machine): PickleValue {
   const args = itemsOf(pop(machine), "what a function is called with");
   const callee = pop(machine);
+  countCalled(machine, args);
   if (callee instanceof PickleGlobal && callee.call !== undefined) return callee.call(args);
   throw new PickleFault(`calls ${kindOf(callee)}, which is not done; nothing was run`);
+}
+
+/** Keeps within bounds what calls go through: one list may be given to each of them. */
+function countCalled(machine: Machine, args: readonly PickleValue[]): void {
+  for (const arg of args) {
+    const isList = arg instanceof PickleList || arg instanceof PickleTuple;
+    machine.called += isList ? arg.items.length : 1;
+  }
+  if (machine.called <= MAX_CALL_VALUES) return;
+  throw new PickleFault(
+    `calls functions with over ${MAX_CALL_VALUES} values, more than weights need`,
+  );
 }
 
 /** Attributes of an object mean nothing here: a state dict's versions, the rest of numpy's dtype. */

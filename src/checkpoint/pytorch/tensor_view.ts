@@ -85,12 +85,20 @@ export function tensorView(
   }
   const kind = storage.dtype ?? dtype;
   if (kind === undefined) throw new PickleFault("makes a tensor without saying of what dtype");
+  const sizes = itemsOf(shape, "a tensor's shape");
+  const steps = itemsOf(strides, "a tensor's strides");
+  if (sizes.length !== steps.length || sizes.length > MAX_RANK) {
+    throw new PickleFault(
+      `makes a tensor of ${sizes.length} sizes and ${steps.length} strides, expected as many of ` +
+        `both, ${MAX_RANK} at most`,
+    );
+  }
   const view = new TensorView(
     storage,
     kind,
     countOf(offset, "a tensor's offset"),
-    itemsOf(shape, "a tensor's shape").map((n) => countOf(n, "a tensor's size")),
-    itemsOf(strides, "a tensor's strides").map((n) => countOf(n, "a tensor's stride")),
+    sizes.map((n) => countOf(n, "a tensor's size")),
+    steps.map((n) => countOf(n, "a tensor's stride")),
   );
   check(view);
   return view;
@@ -100,12 +108,9 @@ function check(view: TensorView): void {
   const { storage, shape, strides, offset, elements, reach } = view;
   const width = BYTES_PER_ELEMENT.get(view.dtype)!;
   const held = Math.floor(storage.elements * storage.width / width);
-  const described = `shape [${shape}], strides [${strides}] and offset ${offset}`;
-  if (shape.length !== strides.length || shape.length > MAX_RANK) {
-    throw new PickleFault(`makes a tensor of ${described}, which do not belong together`);
-  }
   if (elements === 0) return;
   if (!(offset + reach <= held)) {
+    const described = `shape [${shape}], strides [${strides}] and offset ${offset}`;
     throw new PickleFault(
       `makes a tensor of ${described}, which reaches out of its storage of ${held} elements; ` +
         "the file is damaged, fetch it again",

@@ -15,6 +15,18 @@ function memoBomb(depth: number): Uint8Array {
   return pickle(op.dict(...levels.flatMap((level, i) => [op.int(i), level])));
 }
 
+/** Dictionaries made of one list of pairs, as many as the list is long. */
+function callBomb(size: number): Uint8Array<ArrayBuffer> {
+  const pair = op.list(op.text("a"), op.none);
+  const repeated = (operations: readonly number[]) => Array(size).fill(operations).flat();
+  return pickle(
+    [...op.global("collections", "OrderedDict"), ...op.put(0), ...pair, ...op.put(1)],
+    [...op.emptyList, ...op.mark, ...repeated(op.get(1)), 0x65, ...op.put(2)],
+    [...op.tuple(op.get(2)), ...op.put(3)],
+    repeated([...op.get(0), ...op.get(3), ...op.reduce]),
+  );
+}
+
 function nested(depth: number): Uint8Array {
   let value = tensorOf(four);
   for (let i = 0; i < depth; i++) value = op.dict(op.text("a"), value);
@@ -112,11 +124,11 @@ const pickles: [string, Uint8Array, string][] = [
     stateDict({ w: { shape: [2 ** 52, 2 ** 52], strides: [2 ** 52, 1] } }),
     "out of its storage",
   ],
-  ["strides for another shape", stateDict({ w: { shape: [4], strides: [] } }), "do not belong"],
+  ["strides for another shape", stateDict({ w: { shape: [4], strides: [] } }), "1 sizes and 0 str"],
   [
     "too many dimensions",
     stateDict({ w: { shape: Array(65).fill(1), strides: Array(65).fill(1) } }),
-    "do not belong together",
+    "65 sizes and 65 strides, expected as many of both, 64 at most",
   ],
   [
     "an element repeated without an end",
@@ -159,6 +171,7 @@ const pickles: [string, Uint8Array, string][] = [
   ],
   ["a deep nesting", nested(100), "nests its values over 64 deep"],
   ["a memo bomb", memoBomb(20), "so that over 1000000 are to be looked at"],
+  ["a list for every call", callBomb(50_000), "calls functions with over 1000000 values"],
   [
     "a million operations",
     Uint8Array.from([0x80, 2, ...Array<number>(1_000_001).fill(0x7d), 0x2e]),
