@@ -3,6 +3,7 @@
  * JSON beside the data, so another folder of the same schema works as it is.
  */
 import { checkpoints } from "./conformance/checkpoints.ts";
+import { discriminator } from "./conformance/discriminator.ts";
 import { operators } from "./conformance/operators.ts";
 import { preprocess } from "./conformance/preprocess.ts";
 import { pytorch } from "./conformance/pytorch.ts";
@@ -13,6 +14,7 @@ import { vae } from "./conformance/vae.ts";
 const goldens = Deno.env.get("CODA_GOLDENS");
 if (goldens) {
   checkpoints(goldens);
+  discriminator(goldens);
   operators(goldens);
   preprocess(goldens);
   pytorch(goldens);

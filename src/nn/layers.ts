@@ -139,21 +139,24 @@ export class RMSNorm {
   }
 }
 
-/** Layer normalisation over the last axis, PyTorch's `nn.LayerNorm`, eps 1e-5. */
+/** Layer normalisation over the last axis, PyTorch's `nn.LayerNorm`. */
 export class LayerNorm {
   /** The scale, [C]. */
   readonly weight: Tensor;
   /** The shift, [C]. */
   readonly bias: Tensor;
+  /** What is added to the variance. */
+  readonly eps: number;
 
-  /** Declares `weight` and `bias`. */
-  constructor(parameters: Parameters, channels: number) {
+  /** Declares `weight` and `bias`; `eps` is 1e-5 unless given. */
+  constructor(parameters: Parameters, channels: number, { eps = 1e-5 }: { eps?: number } = {}) {
+    this.eps = eps;
     this.weight = parameters.declare("weight", [channels], { initialize: constant(1) });
     this.bias = parameters.declare("bias", [channels], { initialize: constant(0) });
   }
 
   /** Keeps the shape. */
   forward(x: Tensor): Tensor {
-    return layerNorm(x, this.weight, this.bias, { eps: 1e-5 });
+    return layerNorm(x, this.weight, this.bias, { eps: this.eps });
   }
 }
