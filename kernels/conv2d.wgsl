@@ -3,7 +3,8 @@
 // x is read as if it had DILATION - 1 zeros between neighbours: the input gradient of a strided
 // convolution is a convolution of the dilated dy with the flipped weights.
 // cin and cout are multiples of 4; the host pads where they are not. Each output element is one
-// chain of fused multiply-adds over ky, kx, cin, in that order, whatever its place in a tile.
+// chain of fused multiply-adds over ky, kx, cin, in that order, in every entry and whatever its place
+// in a tile.
 
 struct Params {
   batch: u32,
@@ -21,64 +22,79 @@ struct Params {
   // top and left modulo DILATION, from 0 to DILATION - 1
   topPhase: u32,
   leftPhase: u32,
+  hasBias: u32,
 }
 
 override DILATION: u32 = 1u; // where not 1, stride is 1
-override HAS_BIAS: bool = false;
-override NARROW: bool = false; // cout is 4
+override NARROW: bool = false; // an invocation computes 4 channels and not 8
+
+alias Single = f32; // as they are stored
+alias Quad = vec4f;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> w: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> w: array<Quad>;
+@group(0) @binding(3) var<storage, read> bias: array<Quad>;
+@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(5) var<storage, read> singles: array<Single>; // x, channel by channel
+
+fn loadW(at: u32) -> vec4f {
+  return vec4f(w[at]);
+}
 
 fn store(pixel: u32, quad: u32, value: vec4f) {
   var sum = value;
-  if (HAS_BIAS) {
-    sum = sum + bias[quad];
+  if (params.hasBias == 1u) {
+    sum = sum + vec4f(bias[quad]);
   }
-  y[pixel * (params.cout / 4u) + quad] = sum;
+  y[pixel * (params.cout / 4u) + quad] = Quad(sum);
 }
 
-// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for adapters whose
-// loads are slow and whose workgroup memory is no faster than other memory (software rasterizers).
-
+// 8 pixels by 8 channels, of which the entries below may compute a part.
 struct Tile {
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, r4: vec4f, r5: vec4f, r6: vec4f, r7: vec4f,
   s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f, s4: vec4f, s5: vec4f, s6: vec4f, s7: vec4f,
 }
+
+override TALL: bool = true; // 8 pixels and not 4
 
 fn step(t: ptr<function, Tile>, top: vec4f, low: vec4f, left: vec4f, right: vec4f) {
   (*t).r0 = fma(vec4f(top.x), left, (*t).r0);
   (*t).r1 = fma(vec4f(top.y), left, (*t).r1);
   (*t).r2 = fma(vec4f(top.z), left, (*t).r2);
   (*t).r3 = fma(vec4f(top.w), left, (*t).r3);
-  (*t).r4 = fma(vec4f(low.x), left, (*t).r4);
-  (*t).r5 = fma(vec4f(low.y), left, (*t).r5);
-  (*t).r6 = fma(vec4f(low.z), left, (*t).r6);
-  (*t).r7 = fma(vec4f(low.w), left, (*t).r7);
+  if (TALL) {
+    (*t).r4 = fma(vec4f(low.x), left, (*t).r4);
+    (*t).r5 = fma(vec4f(low.y), left, (*t).r5);
+    (*t).r6 = fma(vec4f(low.z), left, (*t).r6);
+    (*t).r7 = fma(vec4f(low.w), left, (*t).r7);
+  }
   if (!NARROW) {
     (*t).s0 = fma(vec4f(top.x), right, (*t).s0);
     (*t).s1 = fma(vec4f(top.y), right, (*t).s1);
     (*t).s2 = fma(vec4f(top.z), right, (*t).s2);
     (*t).s3 = fma(vec4f(top.w), right, (*t).s3);
-    (*t).s4 = fma(vec4f(low.x), right, (*t).s4);
-    (*t).s5 = fma(vec4f(low.y), right, (*t).s5);
-    (*t).s6 = fma(vec4f(low.z), right, (*t).s6);
-    (*t).s7 = fma(vec4f(low.w), right, (*t).s7);
+    if (TALL) {
+      (*t).s4 = fma(vec4f(low.x), right, (*t).s4);
+      (*t).s5 = fma(vec4f(low.y), right, (*t).s5);
+      (*t).s6 = fma(vec4f(low.z), right, (*t).s6);
+      (*t).s7 = fma(vec4f(low.w), right, (*t).s7);
+    }
   }
 }
 
+// ---- One invocation computes 8 pixels of a row by 8 channels in registers: for small images on a CPU,
+// and where workgroup memory does not pay.
+
 // The pixels of a tile lie DILATION apart, so that the same taps reach all of them.
-struct Row {
+struct Run {
   pixel: u32, // of the first output pixel, within the batch
   distance: u32, // from one to the next
   count: u32, // how many of the 8 exist
 }
 
-fn storeRow(
-  row: Row,
+fn storeRun(
+  run: Run,
   quad: u32,
   v0: vec4f,
   v1: vec4f,
@@ -89,27 +105,27 @@ fn storeRow(
   v6: vec4f,
   v7: vec4f,
 ) {
-  store(row.pixel, quad, v0);
-  if (row.count > 1u) {
-    store(row.pixel + row.distance, quad, v1);
+  store(run.pixel, quad, v0);
+  if (run.count > 1u) {
+    store(run.pixel + run.distance, quad, v1);
   }
-  if (row.count > 2u) {
-    store(row.pixel + 2u * row.distance, quad, v2);
+  if (run.count > 2u) {
+    store(run.pixel + 2u * run.distance, quad, v2);
   }
-  if (row.count > 3u) {
-    store(row.pixel + 3u * row.distance, quad, v3);
+  if (run.count > 3u) {
+    store(run.pixel + 3u * run.distance, quad, v3);
   }
-  if (row.count > 4u) {
-    store(row.pixel + 4u * row.distance, quad, v4);
+  if (run.count > 4u) {
+    store(run.pixel + 4u * run.distance, quad, v4);
   }
-  if (row.count > 5u) {
-    store(row.pixel + 5u * row.distance, quad, v5);
+  if (run.count > 5u) {
+    store(run.pixel + 5u * run.distance, quad, v5);
   }
-  if (row.count > 6u) {
-    store(row.pixel + 6u * row.distance, quad, v6);
+  if (run.count > 6u) {
+    store(run.pixel + 6u * run.distance, quad, v6);
   }
-  if (row.count > 7u) {
-    store(row.pixel + 7u * row.distance, quad, v7);
+  if (run.count > 7u) {
+    store(run.pixel + 7u * run.distance, quad, v7);
   }
 }
 
@@ -175,123 +191,304 @@ fn registers(
       for (var c = 0u; c < cin; c = c + 1u) {
         let zero = vec4f();
         let top = transpose(mat4x4f(
-          select(zero, x[p0 + c], in0),
-          select(zero, x[p1 + c], in1),
-          select(zero, x[p2 + c], in2),
-          select(zero, x[p3 + c], in3),
+          select(zero, vec4f(x[p0 + c]), in0),
+          select(zero, vec4f(x[p1 + c]), in1),
+          select(zero, vec4f(x[p2 + c]), in2),
+          select(zero, vec4f(x[p3 + c]), in3),
         ));
         let low = transpose(mat4x4f(
-          select(zero, x[p4 + c], in4),
-          select(zero, x[p5 + c], in5),
-          select(zero, x[p6 + c], in6),
-          select(zero, x[p7 + c], in7),
+          select(zero, vec4f(x[p4 + c]), in4),
+          select(zero, vec4f(x[p5 + c]), in5),
+          select(zero, vec4f(x[p6 + c]), in6),
+          select(zero, vec4f(x[p7 + c]), in7),
         ));
         let place = tap + c * params.cout + quad;
         let other = tap + c * params.cout + lastQuad;
-        step(&t, top[0], low[0], w[place], w[other]);
-        step(&t, top[1], low[1], w[place + cout], w[other + cout]);
-        step(&t, top[2], low[2], w[place + 2u * cout], w[other + 2u * cout]);
-        step(&t, top[3], low[3], w[place + 3u * cout], w[other + 3u * cout]);
+        step(&t, top[0], low[0], loadW(place), loadW(other));
+        step(&t, top[1], low[1], loadW(place + cout), loadW(other + cout));
+        step(&t, top[2], low[2], loadW(place + 2u * cout), loadW(other + 2u * cout));
+        step(&t, top[3], low[3], loadW(place + 3u * cout), loadW(other + 3u * cout));
       }
     }
   }
-  let row = Row(
+  let run = Run(
     line * params.outWidth + ox,
     DILATION,
     (params.outWidth - ox + DILATION - 1u) / DILATION,
   );
-  storeRow(row, quad, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
+  storeRun(run, quad, t.r0, t.r1, t.r2, t.r3, t.r4, t.r5, t.r6, t.r7);
   if (!NARROW && quad + 1u < cout) {
-    storeRow(row, quad + 1u, t.s0, t.s1, t.s2, t.s3, t.s4, t.s5, t.s6, t.s7);
+    storeRun(run, quad + 1u, t.s0, t.s1, t.s2, t.s3, t.s4, t.s5, t.s6, t.s7);
   }
 }
 
-// ---- 256 invocations share a tile of 64 pixels by 64 channels, 16 steps of (ky, kx, cin) at a
-// time, in workgroup memory; each computes 4 by 4: for real GPUs.
+// ---- One invocation computes 16 pixels of a row by 16 channels, channel by channel of x: for adapters
+// on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators may as well
+// lie in memory. A row has 16 pixels at least, DILATION apart, and cout is 16 at least: the last tiles
+// overlap those before and write equal bits over theirs. Without branches this is short code, which
+// such drivers compile fast and run best.
 
-const ROWS: u32 = 68u; // 64 and padding against bank conflicts
+// 16 channels of one pixel, and of four.
+struct Row { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+struct Rows { a: Row, b: Row, c: Row, d: Row }
 
-var<workgroup> tileOfX: array<f32, 16 * ROWS>; // [16 steps, 64 pixels]
-var<workgroup> tileOfW: array<vec4f, 16 * 16>; // [16 steps, 64 channels / 4]
-
-// 4 channels of x under one tap of an output pixel; zero in the padding and between dilated pixels.
-fn sample(pixel: u32, step: u32) -> vec4f {
-  let cin = params.cin / 4u;
-  let tap = step / cin;
-  let ky = tap / params.kernelWidth;
-  let kx = tap % params.kernelWidth;
-  let image = pixel / (params.outHeight * params.outWidth);
-  let oy = pixel / params.outWidth % params.outHeight;
-  let ox = pixel % params.outWidth;
-  let dilation = i32(DILATION);
-  let sy = i32(oy * params.stride + ky) - params.top;
-  let sx = i32(ox * params.stride + kx) - params.left;
-  if (image >= params.batch || ky >= params.kernelHeight || sy < 0 || sx < 0 ||
-    sy % dilation != 0 || sx % dilation != 0 || sy / dilation >= i32(params.height) ||
-    sx / dilation >= i32(params.width)) {
-    return vec4f();
-  }
-  let row = image * params.height + u32(sy / dilation);
-  return x[(row * params.width + u32(sx / dilation)) * cin + step % cin];
+fn addRow(sum: Row, left: f32, right: Row) -> Row {
+  let factor = vec4f(left);
+  return Row(
+    fma(factor, right.a, sum.a),
+    fma(factor, right.b, sum.b),
+    fma(factor, right.c, sum.c),
+    fma(factor, right.d, sum.d),
+  );
 }
 
-@compute @workgroup_size(256)
-fn tiled(
+fn addRows(sum: Rows, left: vec4f, right: Row) -> Rows {
+  return Rows(
+    addRow(sum.a, left.x, right),
+    addRow(sum.b, left.y, right),
+    addRow(sum.c, left.z, right),
+    addRow(sum.d, left.w, right),
+  );
+}
+
+// Four pixels under a tap: where they are, and whether the image has them.
+struct Four { at: vec4u, exists: vec4<bool> }
+
+fn four(start: i32, first: i32) -> Four {
+  let column = vec4i(first) + vec4i(0, 1, 2, 3) * i32(params.stride);
+  let exists = (column >= vec4i()) & (column < vec4i(i32(params.width)));
+  let at = select(vec4i(), (vec4i(start) + column) * i32(params.cin), exists);
+  return Four(vec4u(at), exists);
+}
+
+fn channelOf(pixels: Four, c: u32) -> vec4f {
+  let at = pixels.at + c;
+  let values = vec4f(
+    f32(singles[at.x]),
+    f32(singles[at.y]),
+    f32(singles[at.z]),
+    f32(singles[at.w]),
+  );
+  return select(vec4f(), values, pixels.exists);
+}
+
+fn biasAt(quad: u32) -> Row {
+  if (params.hasBias == 0u) {
+    return Row();
+  }
+  return Row(
+    vec4f(bias[quad]),
+    vec4f(bias[quad + 1u]),
+    vec4f(bias[quad + 2u]),
+    vec4f(bias[quad + 3u]),
+  );
+}
+
+fn storePixel(at: u32, value: Row, added: Row) {
+  y[at] = Quad(value.a + added.a);
+  y[at + 1u] = Quad(value.b + added.b);
+  y[at + 2u] = Quad(value.c + added.c);
+  y[at + 3u] = Quad(value.d + added.d);
+}
+
+fn storePixels(at: u32, apart: u32, value: Rows, added: Row) {
+  storePixel(at, value.a, added);
+  storePixel(at + apart, value.b, added);
+  storePixel(at + 2u * apart, value.c, added);
+  storePixel(at + 3u * apart, value.d, added);
+}
+
+@compute @workgroup_size(GROUP)
+fn wide(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let cout = params.cout / 4u;
-  let across = (cout + 15u) / 16u;
+  let across = (cout + 3u) / 4u;
+  // By the phase with most pixels; where another has fewer, its last tile is computed twice.
+  let tiles = ((params.outWidth + DILATION - 1u) / DILATION + 15u) / 16u;
+  let last = params.batch * params.outHeight * tiles * DILATION * across - 1u;
+  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let quad = min(id % across * 4u, cout - 4u);
+  let phase = id / across % DILATION;
+  let count = (params.outWidth - phase + DILATION - 1u) / DILATION;
+  let ox = min(id / (across * DILATION) % tiles * 16u, count - 16u) * DILATION + phase;
+  let line = id / (across * DILATION * tiles);
+  let oy = line % params.outHeight;
+  let image = line / params.outHeight;
+  let firstKy = (params.topPhase + DILATION - oy % DILATION) % DILATION;
+  let firstKx = (params.leftPhase + DILATION - phase) % DILATION;
+  let stride = i32(params.stride);
+  var t0 = Rows();
+  var t1 = Rows();
+  var t2 = Rows();
+  var t3 = Rows();
+  for (var ky = firstKy; ky < params.kernelHeight; ky = ky + DILATION) {
+    let iy = (i32(oy * params.stride + ky) - params.top) / i32(DILATION);
+    if (!inside(iy, params.height)) {
+      continue;
+    }
+    let start = i32((image * params.height + u32(iy)) * params.width);
+    for (var kx = firstKx; kx < params.kernelWidth; kx = kx + DILATION) {
+      let ix = (i32(ox * params.stride + kx) - params.left) / i32(DILATION);
+      let p0 = four(start, ix);
+      let p1 = four(start, ix + 4 * stride);
+      let p2 = four(start, ix + 8 * stride);
+      let p3 = four(start, ix + 12 * stride);
+      let tap = (ky * params.kernelWidth + kx) * params.cin * cout + quad;
+      for (var c = 0u; c < params.cin; c = c + 1u) {
+        let x0 = channelOf(p0, c);
+        let x1 = channelOf(p1, c);
+        let x2 = channelOf(p2, c);
+        let x3 = channelOf(p3, c);
+        let at = tap + c * cout;
+        let right = Row(loadW(at), loadW(at + 1u), loadW(at + 2u), loadW(at + 3u));
+        t0 = addRows(t0, x0, right);
+        t1 = addRows(t1, x1, right);
+        t2 = addRows(t2, x2, right);
+        t3 = addRows(t3, x3, right);
+      }
+    }
+  }
+  let added = biasAt(quad);
+  let apart = DILATION * cout;
+  let at = (line * params.outWidth + ox) * cout + quad;
+  storePixels(at, apart, t0, added);
+  storePixels(at + 4u * apart, apart, t1, added);
+  storePixels(at + 8u * apart, apart, t2, added);
+  storePixels(at + 12u * apart, apart, t3, added);
+}
+
+// ---- The invocations of a workgroup share a tile of HEIGHT vec4 of pixels by WIDTH vec4 of channels,
+// 16 steps of (ky, kx, cin) at a time, in workgroup memory: for real GPUs. Each computes 4 pixels by 4
+// channels, or 8 by 8 as four such blocks half a tile apart, so that neighbours read side by side.
+
+override THREADS: u32 = 128u; // 8 across
+override HEIGHT: u32 = 32u;
+override WIDTH: u32 = 16u;
+// Distance from one step to the next: padded against bank conflicts.
+override X_STEP: u32 = HEIGHT + 1u;
+override W_STEP: u32 = WIDTH + 1u;
+override X_SIZE: u32 = 16u * X_STEP;
+override W_SIZE: u32 = 16u * W_STEP;
+
+var<workgroup> tileOfX: array<vec4f, X_SIZE>; // [16 steps, pixels / 4]
+var<workgroup> tileOfW: array<vec4f, W_SIZE>; // [16 steps, channels / 4]
+
+// An output pixel: its image's first row in x, and where its first tap lies in the dilated image.
+struct Corner { rows: u32, y: i32, x: i32 }
+
+fn cornerOf(pixel: u32) -> Corner {
+  let image = pixel / (params.outHeight * params.outWidth);
+  let oy = pixel / params.outWidth % params.outHeight;
+  let ox = pixel % params.outWidth;
+  return Corner(
+    min(image, params.batch - 1u) * params.height,
+    i32(oy * params.stride) - params.top,
+    i32(ox * params.stride) - params.left,
+  );
+}
+
+// 4 channels of x under a tap; zero in the padding and between dilated pixels.
+fn sample(corner: Corner, ky: u32, kx: u32, channel: u32) -> vec4f {
+  let dilation = i32(DILATION);
+  let sy = corner.y + i32(ky);
+  let sx = corner.x + i32(kx);
+  let isIn = ky < params.kernelHeight && sy >= 0 && sx >= 0 && sy % dilation == 0 &&
+    sx % dilation == 0 && sy / dilation < i32(params.height) && sx / dilation < i32(params.width);
+  let row = corner.rows + u32(max(sy, 0) / dilation);
+  let place = (row * params.width + u32(max(sx, 0) / dilation)) * (params.cin / 4u) + channel;
+  return select(vec4f(), vec4f(x[select(0u, place, isIn)]), isIn);
+}
+
+@compute @workgroup_size(THREADS)
+fn tiled(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let cin = params.cin / 4u;
+  let cout = params.cout / 4u;
+  let across = (cout + WIDTH - 1u) / WIDTH;
   let pixels = params.batch * params.outHeight * params.outWidth;
   let id = group.y * groups.x + group.x;
-  let column = id % across * 16u;
-  let first = id / across * 64u;
+  let column = id % across * WIDTH;
+  let first = id / across * HEIGHT * 4u;
   if (first >= pixels) {
     return;
   }
   let steps = params.kernelHeight * params.kernelWidth * params.cin;
-  let tx = lane % 16u;
-  let ty = lane / 16u;
-  var c0 = vec4f();
-  var c1 = vec4f();
-  var c2 = vec4f();
-  var c3 = vec4f();
+  // What this invocation brings of x: 4 pixels at 4 steps.
+  let block = lane / 4u;
+  let c0 = cornerOf(first + block * 4u);
+  let c1 = cornerOf(first + block * 4u + 1u);
+  let c2 = cornerOf(first + block * 4u + 2u);
+  let c3 = cornerOf(first + block * 4u + 3u);
+  let tx = lane % 8u;
+  let ty = lane / 8u;
+  var t = Tile();
   for (var k = 0u; k < steps; k = k + 16u) {
-    let value = sample(first + lane / 4u, k / 4u + lane % 4u);
-    let at = lane % 4u * 4u * ROWS + lane / 4u;
-    tileOfX[at] = value.x;
-    tileOfX[at + ROWS] = value.y;
-    tileOfX[at + 2u * ROWS] = value.z;
-    tileOfX[at + 3u * ROWS] = value.w;
-    let place = min(k + ty, steps - 1u) * cout + min(column + tx, cout - 1u);
-    tileOfW[lane] = select(vec4f(), w[place], k + ty < steps);
+    if (block < HEIGHT) {
+      let quad = k / 4u + lane % 4u;
+      let tap = quad / cin;
+      let ky = tap / params.kernelWidth;
+      let kx = tap % params.kernelWidth;
+      let channel = quad % cin;
+      let found = transpose(mat4x4f(
+        sample(c0, ky, kx, channel),
+        sample(c1, ky, kx, channel),
+        sample(c2, ky, kx, channel),
+        sample(c3, ky, kx, channel),
+      ));
+      let place = lane % 4u * 4u * X_STEP + block;
+      tileOfX[place] = found[0];
+      tileOfX[place + X_STEP] = found[1];
+      tileOfX[place + 2u * X_STEP] = found[2];
+      tileOfX[place + 3u * X_STEP] = found[3];
+    }
+    for (var i = lane; i < 16u * WIDTH; i = i + THREADS) {
+      let down = i / WIDTH;
+      let place = min(k + down, steps - 1u) * cout + min(column + i % WIDTH, cout - 1u);
+      tileOfW[down * W_STEP + i % WIDTH] = select(vec4f(), loadW(place), k + down < steps);
+    }
     workgroupBarrier();
     for (var i = 0u; i < 16u; i = i + 1u) {
-      let right = tileOfW[i * 16u + tx];
-      let left = i * ROWS + ty * 4u;
-      c0 = fma(vec4f(tileOfX[left]), right, c0);
-      c1 = fma(vec4f(tileOfX[left + 1u]), right, c1);
-      c2 = fma(vec4f(tileOfX[left + 2u]), right, c2);
-      c3 = fma(vec4f(tileOfX[left + 3u]), right, c3);
+      let left = i * X_STEP + ty;
+      let right = i * W_STEP + tx;
+      let top = tileOfX[left];
+      let near = tileOfW[right];
+      if (TALL) {
+        step(&t, top, tileOfX[left + HEIGHT / 2u], near, tileOfW[right + WIDTH / 2u]);
+      } else {
+        step(&t, top, vec4f(), near, vec4f());
+      }
     }
     workgroupBarrier();
   }
-  let quad = column + tx;
-  if (quad >= cout) {
+  let pixel = first + ty * 4u;
+  storeFour(pixel, pixels, column + tx, t.r0, t.r1, t.r2, t.r3);
+  if (TALL) {
+    let low = pixel + HEIGHT * 2u;
+    let right = column + tx + WIDTH / 2u;
+    storeFour(low, pixels, column + tx, t.r4, t.r5, t.r6, t.r7);
+    storeFour(pixel, pixels, right, t.s0, t.s1, t.s2, t.s3);
+    storeFour(low, pixels, right, t.s4, t.s5, t.s6, t.s7);
+  }
+}
+
+fn storeFour(pixel: u32, pixels: u32, quad: u32, v0: vec4f, v1: vec4f, v2: vec4f, v3: vec4f) {
+  if (quad >= params.cout / 4u || pixel >= pixels) {
     return;
   }
-  let pixel = first + ty * 4u;
-  if (pixel < pixels) {
-    store(pixel, quad, c0);
-  }
+  store(pixel, quad, v0);
   if (pixel + 1u < pixels) {
-    store(pixel + 1u, quad, c1);
+    store(pixel + 1u, quad, v1);
   }
   if (pixel + 2u < pixels) {
-    store(pixel + 2u, quad, c2);
+    store(pixel + 2u, quad, v2);
   }
   if (pixel + 3u < pixels) {
-    store(pixel + 3u, quad, c3);
+    store(pixel + 3u, quad, v3);
   }
 }

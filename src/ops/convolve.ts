@@ -2,7 +2,7 @@ import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import { align, cropped, fit, flipped } from "./fit.ts";
 import { sumRows } from "./sum_rows.ts";
-import { groupSize, kindOf } from "./tile.ts";
+import { groupSize, sharedTiles, type Tile, tileFor } from "./tile.ts";
 
 const forward = defineKernel("conv2d");
 const gradient = defineKernel("conv2d_grad");
@@ -80,32 +80,69 @@ function run(
   pass: Pass,
   cout: number,
 ): Tensor {
-  const { batch, output, dilation } = pass;
+  const { batch, output } = pass;
   const y = empty(gpu, [batch, ...output, pass.cout]);
-  const tile = kindOf(gpu) === "cpu" ? "registers" : "tiled";
-  const GROUP = groupSize(gpu);
-  const lines = batch * output[0];
-  const tiles = tile === "registers"
-    ? lines * dilation * Math.ceil(output[1] / (8 * dilation)) * Math.ceil(pass.cout / 8)
-    : Math.ceil(lines * output[1] / 64) * Math.ceil(pass.cout / 64);
-  gpu.run(forward, tile, {
-    bind: { x, w, bias: bias ?? w, y: y.storage },
+  dispatch(gpu, { x, w, bias: bias ?? w, y: y.storage }, pass, bias !== undefined);
+  if (pass.cout === cout) return y;
+  const pixels = { storage: y.storage, count: 1, rows: batch * area(output), columns: pass.cout };
+  return cropped(gpu, pixels, pixels.rows, [batch, ...output, cout]);
+}
+
+function dispatch(
+  gpu: Gpu,
+  bind: Record<"x" | "w" | "bias" | "y", Storage>,
+  pass: Pass,
+  hasBias: boolean,
+): void {
+  const { batch, output: [height, width], dilation, cout, top, left } = pass;
+  const work = {
     params: {
       ...extents(pass),
-      topPhase: modulo(pass.top, dilation),
-      leftPhase: modulo(pass.left, dilation),
+      topPhase: modulo(top, dilation),
+      leftPhase: modulo(left, dilation),
+      hasBias: Number(hasBias),
     },
-    constants: {
-      DILATION: dilation,
-      HAS_BIAS: Number(bias !== undefined),
-      NARROW: Number(pass.cout === 4),
-      GROUP,
-    },
-    grid: gridFor(tiles, tile === "registers" ? GROUP : 1),
-  });
-  if (pass.cout === cout) return y;
-  const pixels = { storage: y.storage, count: 1, rows: lines * output[1], columns: pass.cout };
-  return cropped(gpu, pixels, pixels.rows, [batch, ...output, cout]);
+    constants: { DILATION: dilation },
+  };
+  const tile = tileOf(gpu, pass);
+  const shared = sharedTiles[tile];
+  if (shared) {
+    const tiles = Math.ceil(batch * height * width / (4 * shared.HEIGHT)) *
+      Math.ceil(cout / (4 * shared.WIDTH));
+    const constants = { ...work.constants, ...partsOf(tile, cout) };
+    return gpu.run(forward, "tiled", { bind, ...work, constants, grid: gridFor(tiles, 1) });
+  }
+  const edge = tile === "wide" ? 16 : 8;
+  const columns = dilation * Math.ceil(Math.ceil(width / dilation) / edge);
+  const tiles = batch * height * columns * Math.ceil(cout / edge);
+  const GROUP = tile === "wide" ? SIMD : groupSize(gpu);
+  const grid = gridFor(tiles, GROUP);
+  if (tile === "wide") {
+    const { x: singles, ...others } = bind;
+    const constants = { ...work.constants, GROUP };
+    return gpu.run(forward, "wide", { bind: { singles, ...others }, ...work, constants, grid });
+  }
+  const constants = { ...work.constants, NARROW: Number(cout === 4), GROUP };
+  gpu.run(forward, "registers", { bind, ...work, constants, grid });
+}
+
+/** Invocations in a workgroup of wide tiles: one SIMD vector. */
+const SIMD = 8;
+
+/** Pixels and channels that a wide tile needs. */
+const WIDE = 16;
+
+function tileOf(gpu: Gpu, { output, dilation, cout }: Pass): Tile {
+  const tile = tileFor(gpu, "convolution");
+  const isWide = Math.min(Math.floor(output[1] / dilation), cout) >= WIDE;
+  return tile === "wide" && !isWide ? "registers" : tile;
+}
+
+/** The constants of a tile of workgroup memory; where half of its columns exist, those alone are computed. */
+function partsOf(tile: Tile, cout: number): Record<string, number> {
+  const { THREADS, HEIGHT, WIDTH, WHOLE } = sharedTiles[tile]!;
+  const isHalf = WHOLE === 0 || cout <= 2 * WIDTH;
+  return { THREADS, HEIGHT, WIDTH, TALL: WHOLE, NARROW: Number(isHalf) };
 }
 
 /** The gradient with respect to the weight [kernel, cin, cout]. */
@@ -114,31 +151,52 @@ export function weightGradient(x: Tensor, dy: Tensor, geometry: Geometry): Tenso
   const { gpu } = x;
   const { batch, image, cin, kernel, output, cout } = geometry;
   const pass = { ...geometry, cin: align(cin), cout: align(cout) };
-  const tiles = area(kernel) * Math.ceil(pass.cin / 8) * Math.ceil(pass.cout / 8);
+  const blocks = area(kernel) * Math.ceil(pass.cin / 8) * Math.ceil(pass.cout / 8);
   const lines = batch * output[0];
-  const chunk = Math.ceil(lines / Math.min(Math.ceil(BUSY / tiles), lines));
+  const chunk = Math.ceil(lines / Math.min(Math.ceil(BUSY / blocks), lines));
   const splits = Math.ceil(lines / chunk);
   const shape = [...kernel, pass.cin, pass.cout];
   const sums = empty(gpu, splits === 1 ? shape : [splits, ...shape]);
-  const GROUP = groupSize(gpu);
-  gpu.run(gradient, "weights", {
-    bind: {
-      x: channels(gpu, x.storage, batch * area(image), cin),
-      dy: channels(gpu, dy.storage, batch * area(output), cout),
-      sums: sums.storage,
-    },
-    params: { ...extents(pass), splits, chunk },
-    constants: { NARROW: Number(pass.cout === 4), GROUP },
-    grid: gridFor(splits * tiles, GROUP),
-  });
+  const bind = {
+    x: channels(gpu, x.storage, batch * area(image), cin),
+    dy: channels(gpu, dy.storage, batch * area(output), cout),
+    sums: sums.storage,
+  };
+  dispatchWeights(gpu, bind, pass, { splits, chunk });
   const whole = splits === 1 ? sums : sumRows(gpu, sums.storage, splits, sums.size / splits, shape);
   const found = { storage: whole.storage, count: area(kernel), rows: pass.cin, columns: pass.cout };
   const isDone = cin === pass.cin && cout === pass.cout;
   return scope.keep(isDone ? whole : cropped(gpu, found, cin, [...kernel, cin, cout]));
 }
 
-/** Invocations that keep an adapter busy: a smaller gradient is summed in parts. */
-const BUSY = 4096;
+function dispatchWeights(
+  gpu: Gpu,
+  bind: Record<string, Storage>,
+  pass: Geometry,
+  parts: { splits: number; chunk: number },
+): void {
+  const { cin, cout, kernel } = pass;
+  const params = { ...extents(pass), ...parts };
+  const wanted = tileFor(gpu, "weightGradient");
+  const tile = wanted === "wide" && Math.min(cin, cout) < WIDE ? "registers" : wanted;
+  const tilesOf = (height: number, width: number) =>
+    parts.splits * area(kernel) * Math.ceil(cin / height) * Math.ceil(cout / width);
+  const shared = sharedTiles[tile];
+  if (shared) {
+    const grid = gridFor(tilesOf(4 * shared.HEIGHT, 4 * shared.WIDTH), 1);
+    return gpu.run(gradient, "tiled", { bind, params, constants: partsOf(tile, cout), grid });
+  }
+  if (tile === "wide") {
+    const grid = gridFor(tilesOf(WIDE, WIDE), SIMD);
+    return gpu.run(gradient, "wide", { bind, params, constants: { GROUP: SIMD }, grid });
+  }
+  const GROUP = groupSize(gpu);
+  const constants = { NARROW: Number(cout === 4), GROUP };
+  gpu.run(gradient, "registers", { bind, params, constants, grid: gridFor(tilesOf(8, 8), GROUP) });
+}
+
+/** Tiles of 8 by 8 that keep an adapter busy: a smaller gradient is summed in parts. */
+const BUSY = 8192;
 
 /** The channels of pixels, filled up to a multiple of 4. */
 function channels(gpu: Gpu, storage: Storage, pixels: number, count: number): Storage {

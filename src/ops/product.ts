@@ -86,8 +86,8 @@ function multiply(gpu: Gpu, work: AlignedProduct): void {
   multiplyTiles(gpu, "registers", work);
 }
 
-/** Invocations that keep an adapter busy, and the least steps of k that one should have. */
-const BUSY = 4096;
+/** Tiles of 8 by 8 that keep an adapter busy, and the least steps of k that one should have. */
+const BUSY = 8192;
 const SHORTEST = 64;
 
 /** How many steps of a long k one part sums: all of them, unless the result is too small to share out. */

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { conv2d, type Conv2dOptions } from "../../src/ops/conv2d.ts";
 import { type ConvolutionAlgorithm, withConvolution } from "../../src/ops/conv2d_algorithm.ts";
-import { type Kind, withKind } from "../../src/ops/tile.ts";
+import { type Kind, type Tile, withKind, withTile } from "../../src/ops/tile.ts";
 import {
   fromArray,
   full,
@@ -11,7 +11,7 @@ import {
   type Tensor,
   zeros,
 } from "../../src/tensor/mod.ts";
-import { assertClose, assertSame } from "../support/compare.ts";
+import { assertBits, assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 import { gradcheck } from "../support/gradcheck.ts";
 import { Random } from "../support/random.ts";
@@ -115,14 +115,38 @@ for (const way of ways) {
   });
 }
 
-gpuTest("conv2d gives the same bits on both kinds of adapter", async (gpu) => {
-  const random = new Random(3);
-  const x = random.normal([1, 10, 19, 5]);
-  const weight = random.normal([3, 3, 5, 9]);
-  const compute = () => run(gpu, () => [conv2d(upload(gpu, x), upload(gpu, weight))]);
-  const [onCpu] = await withKind("cpu", compute);
-  const [onGpu] = await withKind("gpu", compute);
-  assertSame(onCpu, onGpu);
+/** Maps with and without enough pixels and channels for wide tiles, and for more than one of each. */
+const tiled: [x: number[], weight: number[], options: Conv2dOptions][] = [
+  [[1, 10, 19, 5], [3, 3, 5, 9], {}],
+  [[2, 3, 21, 18], [3, 3, 18, 33], { padding: 1 }],
+  [[1, 4, 40, 4], [3, 3, 4, 70], { padding: 1 }],
+  [[1, 5, 70, 20], [3, 3, 20, 17], {
+    stride: 2,
+    padding: { top: 0, bottom: 1, left: 0, right: 1 },
+  }],
+  [[1, 7, 52, 17], [2, 5, 17, 16], { stride: 3, padding: 2 }],
+  [[1, 2, 35, 19], [4, 4, 19, 3], { stride: 2, padding: 3 }],
+  [[3, 9, 7, 140], [1, 1, 140, 36], { stride: 2 }],
+];
+
+gpuTest("conv2d and its gradients have the same bits in every tile", async (gpu) => {
+  for (const [ofX, ofWeight, options] of tiled) {
+    const random = new Random(ofX[2]);
+    const values = [ofX, ofWeight, [ofWeight[3]]].map((shape) => random.normal(shape));
+    const compute = () =>
+      run(gpu, () => {
+        const inputs = values.map((value) => upload(gpu, value).requireGrad());
+        const y = conv2d(inputs[0], inputs[1], inputs[2], options);
+        const seed = upload(gpu, new Random(1).normal([...y.shape]));
+        return [y, ...gradients(y, inputs, { seed })];
+      });
+    const all = (tile: Tile) => withConvolution("direct", () => withTile(tile, compute));
+    const expected = await all("registers");
+    for (const tile of ["wide", "shared32", "shared64", "shared128"] as Tile[]) {
+      const found = await all(tile);
+      found.forEach((bits, i) => assertBits(bits, expected[i], `${tile}, [${ofX}], ${i}`));
+    }
+  }
 });
 
 gpuTest("conv2d leaves no bytes behind", async (gpu) => {
