@@ -19,7 +19,13 @@ export * from "./src/gpu/mod.ts";
 export * from "./src/losses/mod.ts";
 export * from "./src/metrics/mod.ts";
 export * from "./src/nn/mod.ts";
-export type { Conv2dOptions, Padding2d } from "./src/ops/mod.ts";
+export type {
+  Conv2dOptions,
+  FusedConv2dOptions,
+  FusedNorm,
+  GroupNormOptions,
+  Padding2d,
+} from "./src/ops/mod.ts";
 export * from "./src/quantizer/mod.ts";
 export {
   type Backward,
