@@ -22,14 +22,14 @@ function reason(folder: string, error: unknown): string {
   return `${text}; free space or choose another path`;
 }
 
-function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
-  let written = 0;
-  while (written < bytes.length) written += file.writeSync(bytes.subarray(written));
+/** Writes all of `bytes`, and lets the program hear of Ctrl-C while it does. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
 async function fill(temporary: string, contents: AsyncIterable<Uint8Array>): Promise<void> {
   using file = await Deno.open(temporary, { write: true, createNew: true });
-  for await (const bytes of contents) writeAll(file, bytes);
+  for await (const bytes of contents) await writeAll(file, bytes);
   await file.sync();
 }
 

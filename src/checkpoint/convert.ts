@@ -26,6 +26,8 @@ export interface ConvertOptions extends VaeOptions, QuantizerOptions {
   readonly weights?: WeightsKind;
   /** Hears of each tensor that was written. */
   readonly onTensor?: (done: number, total: number) => void;
+  /** Stops it; nothing of what was begun stays. */
+  readonly signal?: AbortSignal;
 }
 
 /** What was converted into what. */
@@ -142,8 +144,12 @@ async function expectEmpty(folder: string): Promise<void> {
 async function write(
   { tensors, config }: ConversionPlan,
   target: Target,
-  { onTensor }: ConvertOptions,
+  options: ConvertOptions,
 ): Promise<void> {
+  const onTensor = (done: number, total: number) => {
+    options.signal?.throwIfAborted();
+    options.onTensor?.(done, total);
+  };
   const metadata: Record<string, string> = { format: "pt" };
   if (config && target.config === undefined) metadata[CONFIG_TEXT] = JSON.stringify(config);
   await makeFolder(dirname(target.file));

@@ -42,6 +42,17 @@ Deno.test("writeFileAtomic keeps the old file until the new one is whole", () =>
     assertEquals(names(folder), ["a"]);
   }));
 
+Deno.test("writeFileAtomic lets other work go on between its chunks", () =>
+  withFolder(async (folder) => {
+    let hasTurned = false;
+    setTimeout(() => hasTurned = true);
+    const chunks = function* () {
+      for (let i = 0; i < 100_000 && !hasTurned; i++) yield new Uint8Array(1);
+      assertEquals(hasTurned, true);
+    };
+    await writeFileAtomic(join(folder, "a"), chunks());
+  }));
+
 Deno.test("writeFileAtomic says why a place cannot be written, leaving nothing", () =>
   withFolder(async (folder) => {
     const refuse = (path: string, message: string) =>

@@ -366,3 +366,22 @@ Deno.test("what cannot be converted is told, and what was there stays", async ()
     assertEquals(await Deno.readFile(at("in.safetensors")), bytes);
   });
 });
+
+Deno.test("a conversion that is stopped leaves what was there, and nothing of its own", async () => {
+  await withFolder(async (folder) => {
+    const [input, output] = ["in.safetensors", "out.safetensors"].map((name) => join(folder, name));
+    await writeSafetensors(input, vaeTensors(SMALL_FLUX));
+    await Deno.writeTextFile(output, "what was there");
+    const stop = new AbortController();
+    const reason = new Error("stopped");
+    const onTensor = (done: number) => {
+      if (done === 3) stop.abort(reason);
+    };
+    const options = { onTensor, signal: stop.signal } as const;
+    const error = await assertRejects(() => convertCheckpoint(input, output, options));
+    assertEquals(error, reason);
+    assertEquals(await Deno.readTextFile(output), "what was there");
+    const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assertEquals(names.sort(), ["in.safetensors", "out.safetensors"]);
+  });
+});

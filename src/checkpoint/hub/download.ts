@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { dirname } from "@std/path";
+import { writeAll } from "../atomic.ts";
 import { CheckpointError } from "../errors.ts";
 
 /** A file on a hub, as its listing describes it. */
@@ -97,10 +98,6 @@ async function hashKept(part: Deno.FsFile, hash: Hash, size: number): Promise<nu
     hash.update(buffer.subarray(0, read));
   }
   return offset;
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }
 
 /** Whether there is a file of that name. */

@@ -1,6 +1,8 @@
 /** The work of `coda convert`. */
 import { type Conversion, convertCheckpoint, type ConvertOptions } from "../../checkpoint/mod.ts";
+import { CommandError } from "../errors.ts";
 import { formatCount } from "../format.ts";
+import { stopOnInterrupt } from "../interrupt.ts";
 import { Progress } from "../progress.ts";
 import { pullFirst } from "./pull.ts";
 
@@ -18,11 +20,15 @@ export async function convertFile(
   output: string,
   { json, quiet, ...options }: ConvertOptions & Show,
 ): Promise<void> {
-  await pullFirst(input, { quiet: quiet || json });
+  await pullFirst(input, { quiet: quiet || json, weights: options.weights });
+  using stop = stopOnInterrupt();
   using progress = new Progress({ label: "convert", unit: "tensors", quiet: quiet || json });
   const conversion = await convertCheckpoint(input, output, {
     ...options,
+    signal: stop.signal,
     onTensor: (done, total) => progress.update(done, `of ${total}`),
+  }).catch((error) => {
+    throw error === stop.signal.reason ? new CommandError("stopped; nothing was written") : error;
   });
   if (json) console.log(JSON.stringify(conversion, null, 2));
   else if (!quiet) console.log(doneText(conversion));
