@@ -50,6 +50,12 @@ function formatOf(path: string): TensorFile["format"] {
       "is a Git LFS pointer and not the weights themselves; fetch them with git lfs pull",
     );
   }
+  if (/^\s*<(?:!doctype|html|\?xml)/i.test(text)) {
+    throw new CheckpointError(
+      path,
+      "is a web page and not the weights themselves; fetch the file behind the page's download link",
+    );
+  }
   if (text[8] === "{") return "safetensors"; // behind the length of the header
   const isZip = text.startsWith("PK\x03\x04");
   const isPickle = bytes[0] === 0x80 && bytes[1] <= 5;

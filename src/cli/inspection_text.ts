@@ -45,8 +45,9 @@ function amountText({ tensors, parameters, dtypes }: Amount): string {
   const stored = kinds.length < 2
     ? kinds.map(([dtype]) => dtype)
     : kinds.map(([dtype, count]) => `${dtype} (${count})`);
-  return [`${formatCount(parameters)} parameters in ${formatCount(tensors)} tensors`, ...stored]
-    .join(", ");
+  const numbers = `${formatCount(parameters)} ${parameters === 1 ? "parameter" : "parameters"}`;
+  const places = `${formatCount(tensors)} ${tensors === 1 ? "tensor" : "tensors"}`;
+  return [`${numbers} in ${places}`, ...stored].join(", ");
 }
 
 function kindText({ kind, looksLike }: Inspection): string {

@@ -70,3 +70,13 @@ Deno.test("a pointer of Git LFS is told for what it is", async () => {
     await assertRejects(() => openTensors(path), CheckpointError, "is a Git LFS pointer");
   });
 });
+
+Deno.test("a web page is told for what it is, whatever its name", async () => {
+  await withFolder(async (folder) => {
+    for (const name of ["vae.safetensors", "vae.pth"]) {
+      const path = join(folder, name);
+      await Deno.writeTextFile(path, "\n<!DOCTYPE html><html><body>Sign in</body></html>");
+      await assertRejects(() => openTensors(path), CheckpointError, "is a web page");
+    }
+  });
+});
