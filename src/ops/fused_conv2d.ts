@@ -17,7 +17,7 @@ export interface FusedNorm extends GroupNormOptions {
   gamma: Tensor;
   /** The shift of each channel, [Cin]. */
   beta: Tensor;
-  /** Of each image's groups, [N, groups]: where x is a part of an image, and nothing wants a gradient. */
+  /** Of each image's groups, [N, groups], where x is a part of an image: constants to any gradient. */
   statistics?: { mean: Tensor; variance: Tensor };
 }
 
@@ -37,8 +37,8 @@ export interface FusedConv2dOptions extends Conv2dOptions {
  * convolution is computed by Winograd's algorithm (see {@link conv2d}), what is between these operations
  * is neither written nor, for the gradients, kept, but computed again where it is read.
  *
- * @throws {ShapeError} where {@link conv2d} or {@link groupNorm} does, or the residual has another
- * shape than the result.
+ * @throws {ShapeError} where {@link conv2d} or {@link groupNorm} does, the residual has another shape
+ * than the result, or given statistics are not [N, groups].
  * @throws {RangeError} where one of them does.
  *
  * @example
@@ -64,6 +64,7 @@ export function fusedConv2d(
   const shape = double ? x.shape.map((n, axis) => axis === 1 || axis === 2 ? 2 * n : n) : x.shape;
   const geometry = geometryOf(x, weight, bias, plain, shape);
   checkResidual(residual, geometry);
+  checkStatistics(norm, geometry);
   return canFuse(geometry, options)
     ? fused(x, weight, bias, geometry, options)
     : composed(x, weight, bias, options);
@@ -84,7 +85,13 @@ export function readFor(
 function normedBy(x: Tensor, norm: FusedNorm): Tensor {
   const { gamma, beta, statistics } = norm;
   if (!statistics) return groupNorm(x, gamma, beta, norm);
-  return groupApply(x, gamma, beta, statistics, groupSettings(x, gamma, beta, norm));
+  const settings = groupSettings(x, gamma, beta, norm);
+  return record("groupNorm", {
+    inputs: [x, gamma, beta],
+    output: groupApply(x, gamma, beta, statistics, settings),
+    saved: [x, gamma, beta, statistics.mean, statistics.variance],
+    backward: (dy, saved, needs) => groupGradients(dy, saved, needs, { ...settings, fixed: true }),
+  });
 }
 
 function composed(
@@ -117,6 +124,7 @@ function fused(
   using scope = x.gpu.scope();
   const settings = norm && groupSettings(x, norm.gamma, norm.beta, norm);
   const statistics = settings && (norm?.statistics ?? groupStatistics(x, settings.layout));
+  const fixed = norm?.statistics !== undefined;
   const keptOfNorm = norm && statistics
     ? [norm.gamma, norm.beta, statistics.mean, statistics.variance]
     : [];
@@ -144,7 +152,7 @@ function fused(
         ? winogradInputGradient(dy, weight, geometry, { isDoubled })
         : null;
       const [dx, dGamma, dBeta] = settings && dRead
-        ? groupGradients(dRead, [x, ...keptOfNorm], wanted, { ...settings, fixed: false })
+        ? groupGradients(dRead, [x, ...keptOfNorm], wanted, { ...settings, fixed })
         : [dRead, null, null];
       return [dx, dw, db, needsResidual ? dy : null, dGamma, dBeta];
     },
@@ -159,6 +167,20 @@ function checkResidual(residual: Tensor | undefined, { batch, output, cout }: Ge
     throw new ShapeError(
       "fusedConv2d",
       `residual ${shapeText(residual.shape)}: expected ${shapeText(expected)}`,
+    );
+  }
+}
+
+function checkStatistics(norm: FusedNorm | undefined, { batch }: Geometry): void {
+  if (!norm?.statistics) return;
+  const { mean, variance } = norm.statistics;
+  expectDType("fusedConv2d", "f32", { mean, variance });
+  const expected = [batch, norm.groups];
+  if (!sameShape(mean.shape, expected) || !sameShape(variance.shape, expected)) {
+    throw new ShapeError(
+      "fusedConv2d",
+      `mean ${shapeText(mean.shape)}, variance ${shapeText(variance.shape)}: ` +
+        `expected ${shapeText(expected)} each, one number for each image's group`,
     );
   }
 }

@@ -64,6 +64,36 @@ for (const algorithm of ["winograd", "direct"] as const) {
   );
 }
 
+for (const algorithm of ["winograd", "direct"] as const) {
+  gpuTest(
+    `fusedConv2d, ${algorithm}: given statistics are constants to the gradients`,
+    () =>
+      withConvolution(algorithm, async () => {
+        const random = new Random(5);
+        const [mean, variance] = [[0.3, -0.2, 0, 1], [0.5, 2, 1, 3]];
+        await gradcheck({
+          name: "fusedConv2d, statistics",
+          inputs: [[2, 3, 5, 8], [3, 3, 8, 4], [8], [8]].map((shape) => random.normal(shape)),
+          op: ([x, weight, gamma, beta]) => {
+            const of = (numbers: number[]) => fromArray(x.gpu, numbers, [2, 2]);
+            const statistics = { mean: of(mean), variance: of(variance) };
+            const norm = { gamma, beta, groups: 2, eps: 1e-3, statistics };
+            return fusedConv2d(x, weight, undefined, { padding: 1, norm });
+          },
+          reference: ([x, weight, gamma, beta]) => {
+            const data = x.data.map((value, i) => {
+              const [image, channel] = [Math.floor(i / 120), i % 8];
+              const group = 2 * image + Math.floor(channel / 4);
+              const normal = (value - mean[group]) / Math.sqrt(variance[group] + 1e-3);
+              return normal * gamma.data[channel] + beta.data[channel];
+            });
+            return reference.conv2d({ shape: x.shape, data }, weight, null, { padding: 1 });
+          },
+        });
+      }),
+  );
+}
+
 gpuTest(
   "fusedConv2d equals the simple operations, and its gradients theirs",
   (gpu) =>
@@ -135,6 +165,8 @@ gpuTest("fusedConv2d refuses what does not fit", (gpu) => {
   refuse({ residual: x, padding: 1 }, "expected [1, 4, 4, 4]");
   refuse({ residual: full(gpu, [1, 4, 4, 4], 1), padding: 1, double: true }, "[1, 8, 8, 4]");
   refuse({ norm: { gamma: full(gpu, [4], 1), beta, groups: 2 } }, "gamma");
+  const statistics = { mean: full(gpu, [1, 2], 0), variance: full(gpu, [2], 1) };
+  refuse({ norm: { gamma, beta, groups: 2, statistics } }, "variance [2]: expected [1, 2]");
   assertThrows(
     () => fusedConv2d(x, weight, undefined, { norm: { gamma, beta, groups: 3 } }),
     RangeError,
