@@ -48,9 +48,11 @@ export class Torch implements AsyncDisposable {
     return (await errors).trim().split("\n").at(-1) || `${python} said nothing`;
   }
 
-  /** Times one operation. */
+  /** Times one operation; that PyTorch has stopped, at this one or before, is its answer too. */
   async time(operation: Operation): Promise<TorchTimes> {
-    await this.#writer.write(new TextEncoder().encode(JSON.stringify(operation) + "\n"));
+    const line = new TextEncoder().encode(JSON.stringify(operation) + "\n");
+    // Nobody reads what is written to a process that has ended; its lines have ended then as well.
+    await this.#writer.write(line).catch(() => {});
     const { value, done } = await this.#lines.next();
     return done ? { error: "PyTorch stopped" } : JSON.parse(value);
   }
