@@ -21,6 +21,7 @@ export { gather } from "./gather.ts";
 export { groupNorm, type GroupNormOptions } from "./group_norm.ts";
 export { layerNorm } from "./layer_norm.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
+export { maxPool2d, type MaxPool2dOptions } from "./max_pool2d.ts";
 export { pad, type Padding, type PadOptions } from "./pad.ts";
 export { permute } from "./permute.ts";
 export { max, mean, type ReduceOptions, sum } from "./reduce.ts";

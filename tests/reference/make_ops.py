@@ -262,10 +262,28 @@ def layouts(f):
         f.op("gather", [normal(rows, channels), indices], lambda table, i: table[i.long()])
 
 
+def pooling(f):
+    cases = [
+        ((2, 4, 6, 8), 2, 2, 0),
+        ((1, 5, 7, 3), 2, 2, 0),
+        ((1, 7, 5, 4), 3, 2, 1),
+        ((2, 3, 4, 5), 3, 1, 1),
+        ((1, 9, 8, 1), 2, 3, 0),
+    ]
+    for shape, kernel, stride, padding in cases:
+        def function(x):
+            return channels_last(F.max_pool2d(channels_first(x), kernel, stride, padding))
+
+        options = {"kernel": kernel, "stride": stride, "padding": padding}
+        f.op("maxPool2d", [f.draw.normal(*shape)], function, **options)
+        # Few values, so that windows have ties.
+        f.op("maxPool2dTies", [f.draw.integers(*shape, count=3)], function, **options)
+
+
 def main():
     f = Fixture("ops", ABOUT, seed=20250317)
     families = [elementwise, matmuls, convolutions, norms, softmaxes, resampling, reductions, layouts]
-    for family in families + [add_blocks, add_training]:
+    for family in families + [add_blocks, add_training, pooling]:
         family(f)
     f.save()
 

@@ -7,6 +7,7 @@ export * from "./reference/elementwise.ts";
 export * from "./reference/matmul.ts";
 export * from "./reference/conv.ts";
 export * from "./reference/norm.ts";
+export * from "./reference/pool.ts";
 export * from "./reference/softmax.ts";
 export * from "./reference/resample.ts";
 export * from "./reference/reduce.ts";

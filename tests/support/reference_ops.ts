@@ -49,4 +49,5 @@ export const referenceOps: Record<string, ReferenceOp> = {
   pad: ([x], { padding, value }) => ref.pad(x, padding, value),
   concat: (xs, { axis }) => ref.concat(xs, axis),
   gather: ([table, indices]) => ref.gather(table, indices),
+  maxPool2d: ([x], { kernel, stride, padding }) => ref.maxPool2d(x, { kernel, stride, padding }),
 };

@@ -32,7 +32,13 @@ for (const [name, op] of Object.entries(referenceOps)) {
 }
 
 Deno.test("every fixture is used", () => {
-  const used = [...Object.keys(referenceOps), "resblock", "attentionBlock", "adamw"];
+  const used = [
+    ...Object.keys(referenceOps),
+    "resblock",
+    "attentionBlock",
+    "adamw",
+    "maxPool2dTies",
+  ];
   assertEquals(caseNames().toSorted(), used.toSorted());
 });
 
