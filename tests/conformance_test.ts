@@ -4,6 +4,7 @@
  */
 import { checkpoints } from "./conformance/checkpoints.ts";
 import { discriminator } from "./conformance/discriminator.ts";
+import { lpips } from "./conformance/lpips.ts";
 import { operators } from "./conformance/operators.ts";
 import { preprocess } from "./conformance/preprocess.ts";
 import { pytorch } from "./conformance/pytorch.ts";
@@ -15,6 +16,7 @@ const goldens = Deno.env.get("CODA_GOLDENS");
 if (goldens) {
   checkpoints(goldens);
   discriminator(goldens);
+  lpips(goldens);
   operators(goldens);
   preprocess(goldens);
   pytorch(goldens);
