@@ -1,7 +1,7 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
 import { div, maxPool2d, relu, sub } from "../ops/mod.ts";
-import { fromArray, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import { constants, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 
 /** How many convolutions each stage has; a 2×2 max-pooling lies between the stages. */
 const STAGES = [2, 2, 3, 3, 3];
@@ -108,7 +108,7 @@ export class Vgg16 implements Disposable {
 function normalized(image: Tensor): Tensor {
   const { gpu } = image;
   using scope = gpu.scope();
-  return scope.keep(div(sub(image, fromArray(gpu, SHIFT, [3])), fromArray(gpu, SCALE, [3])));
+  return scope.keep(div(sub(image, constants(gpu, SHIFT, [3])), constants(gpu, SCALE, [3])));
 }
 
 /** A convolution and its ReLU; what lies between the two is freed where no gradient needs it. */

@@ -1,9 +1,17 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { CheckpointError, SafetensorsFile, writeSafetensors } from "../../src/checkpoint/mod.ts";
 import { Lpips, Vgg16 } from "../../src/losses/mod.ts";
+import { affine } from "../../src/ops/mod.ts";
 import type { Parameters, WeightSource } from "../../src/nn/mod.ts";
-import { fromArray, full, gradients, ShapeError } from "../../src/tensor/mod.ts";
-import { assertClose } from "../support/compare.ts";
+import {
+  fromArray,
+  full,
+  gradients,
+  Replays,
+  ShapeError,
+  type Tensor,
+} from "../../src/tensor/mod.ts";
+import { assertBits, assertClose } from "../support/compare.ts";
 import { gradcheck } from "../support/gradcheck.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 import { Random } from "../support/random.ts";
@@ -139,6 +147,32 @@ gpuTest("Lpips: memory is flat over steps, and disposal frees all", async (gpu) 
     };
     for (let i = 0; i < 3; i++) await flat(gpu, step);
   });
+});
+
+gpuTest("Lpips: a replayed step gives the bits of the step itself", async (gpu) => {
+  using lpips = new Lpips(gpu, CHANNELS);
+  const weights = new RandomWeights();
+  await lpips.load({ vgg: weights, lin: weights });
+  using replays = new Replays(gpu);
+  const shape = [2, 16, 17, 3];
+  const step = ([found, image]: readonly Tensor[]) => {
+    const leaf = affine(found, 1, 0).requireGrad();
+    const loss = lpips.loss(leaf, image);
+    return [loss, ...gradients(loss, [leaf])];
+  };
+  for (const seed of [1, 2, 3]) {
+    const random = new Random(seed);
+    const data = [random.uniform(shape), random.uniform(shape)].map((x) => reference.toF32(x));
+    const pending = (() => {
+      using _scope = gpu.scope();
+      const images = data.map((values) => fromArray(gpu, values, shape));
+      const all = [...step(images), ...replays.run("lpips", images, step)];
+      return all.map((tensor) => tensor.readF32());
+    })();
+    const [loss, gradient, replayedLoss, replayedGradient] = await Promise.all(pending);
+    assertBits(replayedLoss, loss);
+    assertBits(replayedGradient, gradient);
+  }
 });
 
 async function withFile(
