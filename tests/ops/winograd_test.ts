@@ -39,8 +39,12 @@ gpuTest("winograd: more tiles than fit the workspace at once", async (gpu) => {
       return [y, ...gradients(y, inputs, { seed: upload(gpu, dy) })];
     });
   const direct = await withConvolution("direct", compute);
-  const found = await withConvolution("winograd", compute);
-  found.forEach((values, i) => assertClose(values, direct[i], { relative: 4e-6 }));
+  for (const kind of ["cpu", "gpu"] as const) {
+    const found = await withKind(kind, () => withConvolution("winograd", compute));
+    found.forEach((values, i) =>
+      assertClose(values, direct[i], { relative: 4e-6, name: `${kind}: ${i}` })
+    );
+  }
 });
 
 gpuTest("winograd: rows from a multiple of 4 on have the bits of the whole image", async (gpu) => {
