@@ -3,6 +3,9 @@
  *
  * @module
  */
+export { discriminatorLoss, generatorLoss } from "./adversarial.ts";
+export { DinoDiscriminator, type DiscriminatorOptions } from "./dino/discriminator.ts";
+export { type CropCorner, drawCrop } from "./dino/input.ts";
 export { DINO_SMALL_16, DinoVit, type VitConfig } from "./dino/vit.ts";
 export { Lpips, type LpipsWeights } from "./lpips.ts";
 export { type ReconstructionLosses, reconstructionLosses } from "./reconstruction.ts";

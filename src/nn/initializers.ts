@@ -14,6 +14,11 @@ export function normalWith(std: number): Initializer {
   return (random, shape) => generate(shape, () => std * random.normal());
 }
 
+/** Normal with mean 0, drawn again beyond ±2: PyTorch's `trunc_normal_` with its default limits. */
+export function truncatedNormalWith(std: number): Initializer {
+  return (random, shape) => generate(shape, () => std * random.truncatedNormal(2 / std));
+}
+
 /** Uniform in ±1/√fanIn: PyTorch's default for the weight and bias of linear layers and convolutions. */
 export function uniformFanIn(fanIn: number): Initializer {
   const bound = 1 / Math.sqrt(fanIn);

@@ -1,4 +1,4 @@
-import { DinoVit } from "../../src/losses/mod.ts";
+import { DinoVit, discriminatorLoss, generatorLoss } from "../../src/losses/mod.ts";
 import { VitBlock } from "../../src/losses/dino/vit_block.ts";
 import { Parameters } from "../../src/nn/mod.ts";
 import { affine, bicubic, mul, sub, sum } from "../../src/ops/mod.ts";
@@ -7,6 +7,7 @@ import { fromArray, gradients, type Tensor } from "../../src/tensor/mod.ts";
 import { assertClose } from "../support/compare.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { generate, generatedSource, type GeneratedWeight } from "./generated.ts";
+import { discriminatorHeads } from "./discriminator_heads.ts";
 import { Golden, tolerance } from "./golden.ts";
 
 interface BlockJson {
@@ -20,7 +21,12 @@ interface DiscriminatorJson {
   dino_weights: GeneratedWeight[];
 }
 
-/** The ViT-S/16 against the official code's. */
+interface LossesJson {
+  hinge_d_loss: number;
+  g_loss: number;
+}
+
+/** The discriminator and its losses against the official code's. */
 export function discriminator(goldens: string): void {
   gpuTest("vit_block: output and input gradient equal the official ones", async (gpu) => {
     using golden = await Golden.open<BlockJson>(goldens, "vit_block");
@@ -29,6 +35,17 @@ export function discriminator(goldens: string): void {
   gpuTest("dino_disc: the five readouts of the ViT equal the official ones", async (gpu) => {
     using golden = await Golden.open<DiscriminatorJson>(goldens, "dino_disc");
     await checkReadouts(gpu, golden);
+  });
+  discriminatorHeads(goldens);
+  gpuTest("losses_scalar: hinge losses equal the official ones", async (gpu) => {
+    using golden = await Golden.open<LossesJson>(goldens, "losses_scalar");
+    const [real, fake] = await Promise.all(
+      ["logits_real", "logits_fake"].map(async (name) =>
+        fromArray(gpu, await golden.file.floats(name), golden.file.info(name).shape)
+      ),
+    );
+    const found = [await discriminatorLoss(real, fake).item(), await generatorLoss(fake).item()];
+    assertClose(found, [golden.json.hinge_d_loss, golden.json.g_loss], { relative: 1e-6 });
   });
 }
 

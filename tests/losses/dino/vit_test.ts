@@ -24,12 +24,13 @@ gpuTest("DinoVit: the gradient at the image is that of finite differences", asyn
   const image = new Float32Array(numbers.uniform(SHAPE).data);
   const direction = numbers.uniform(SHAPE).data;
   const cotangents = [0, 1, 2].map(() => new Float32Array(numbers.uniform([2, 9, 6]).data));
-  const value = async (by: number) => {
+  const readouts = (by: number) => {
     using _scope = gpu.scope();
     const moved = image.map((pixel, i) => pixel + by * direction[i]);
-    const reads = vit.forward(fromArray(gpu, moved, SHAPE)).map((x) => x.readF32());
-    return (await Promise.all(reads)).reduce((total, x, i) => total + dot(x, cotangents[i]), 0);
+    return Promise.all(vit.forward(fromArray(gpu, moved, SHAPE)).map((x) => x.readF32()));
   };
+  const value = async (by: number) =>
+    (await readouts(by)).reduce((total, x, i) => total + dot(x, cotangents[i]), 0);
   const gradient = await flat(gpu, () => {
     using _scope = gpu.scope();
     const input = fromArray(gpu, image, SHAPE).requireGrad();
