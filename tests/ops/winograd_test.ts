@@ -65,6 +65,32 @@ gpuTest("winograd: rows from a multiple of 4 on have the bits of the whole image
   assertSame(Float32Array.from(bands.flatMap((band) => [...band])), whole);
 });
 
+gpuTest("winograd: an image has its bits where parts of a batch straddle images", async (gpu) => {
+  const random = new Random(6);
+  const [side, channels, count] = [65, 32, 3];
+  const [x, dy] = [0, 1].map(() => random.normal([count, side, side, channels]));
+  const weight = random.normal([3, 3, channels, channels]);
+  const compute = (from: number, to: number) =>
+    read(gpu, () => {
+      const [image, seed] = [x, dy].map((all) => slice(upload(gpu, all), [from], [to]));
+      image.requireGrad();
+      const y = conv2d(image, upload(gpu, weight), undefined, { padding: 1 });
+      return [y, ...gradients(y, [image], { seed })];
+    });
+  for (const kind of ["cpu", "gpu"] as const) {
+    await withKind(kind, async () => {
+      const together = await compute(0, count);
+      for (let i = 0; i < count; i++) {
+        const alone = await compute(i, i + 1);
+        alone.forEach((values, which) => {
+          const length = values.length;
+          assertSame(together[which].subarray(i * length, (i + 1) * length), values);
+        });
+      }
+    });
+  }
+});
+
 gpuTest("winograd: the same bits on both kinds of adapter", async (gpu) => {
   const random = new Random(3);
   const [x, weight] = [random.normal([1, 10, 19, 17]), random.normal([3, 3, 17, 18])];
