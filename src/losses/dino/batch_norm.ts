@@ -1,6 +1,6 @@
 import { constant } from "../../nn/mod.ts";
 import { add, affine, batchNorm, type BatchStatistics } from "../../ops/mod.ts";
-import { noGrad, type Tensor } from "../../tensor/mod.ts";
+import { noGrad, shapeText, type Tensor } from "../../tensor/mod.ts";
 import type { HeadParameters } from "./head_parameters.ts";
 
 /** What the discriminator's batch norms add to the variance. */
@@ -24,8 +24,16 @@ export class BatchNorm {
     };
   }
 
-  /** By the batch's statistics in training, which the running ones follow; else by the running ones. */
+  /**
+   * By the batch's statistics in training, which the running ones follow; else by the running ones.
+   *
+   * @throws {RangeError} for a single value per channel in training, which has no variance.
+   */
   forward(x: Tensor, training: boolean): Tensor {
+    if (training && x.size === this.#weight.size) {
+      const found = shapeText(x.shape);
+      throw new RangeError(`BatchNorm: ${found} has one value per channel, training needs more`);
+    }
     using scope = x.gpu.scope();
     const statistics = training ? undefined : this.#running;
     const result = batchNorm(x, this.#weight, this.#bias, { eps: EPS, statistics });

@@ -131,3 +131,13 @@ gpuTest("DinoDiscriminator: images without three channels are refused", (gpu) =>
   assertThrows(() => model.forward(zeros(gpu, [1, 12, 12, 4])), ShapeError, "[B, H, W, 3]");
   assert([...vit.parameters].every(({ tensor }) => !tensor.requiresGrad));
 });
+
+gpuTest("DinoDiscriminator: a single token has no batch statistics", (gpu) => {
+  const config = { imageSize: 4, patchSize: 4, width: 6, heads: 2, depth: 1, readouts: [0] };
+  using vit = new DinoVit(gpu, config);
+  vit.parameters.initialize(new Random(3));
+  using model = initialized(vit);
+  using _scope = gpu.scope();
+  const single = zeros(gpu, [1, 4, 4, 3]);
+  assertThrows(() => model.forward(single), RangeError, "one value per channel");
+});
