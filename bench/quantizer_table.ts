@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { fromFileUrl } from "@std/path";
 import { loadVae } from "../src/checkpoint/mod.ts";
 import type { Gpu } from "../src/gpu/mod.ts";
 import { injectLora } from "../src/nn/mod.ts";
@@ -99,7 +100,7 @@ async function trainingPeaks(gpu: Gpu, codebookSize: number): Promise<[number, n
 
 /** The peak of a joint training step on one 256² image with the embedded VAE, over what was live before. */
 async function jointPeak(gpu: Gpu, codebookSize: number, path: Path): Promise<number> {
-  using vae = await loadVae(gpu, new URL("../models/tiny-kl-f8", import.meta.url).pathname);
+  using vae = await loadVae(gpu, fromFileUrl(new URL("../models/tiny-kl-f8", import.meta.url)));
   const lora = injectLora(vae.convs, {
     rank: 32,
     targets: ["conv1", "conv2", "upsample", "downsample"],

@@ -1,3 +1,4 @@
+import { fromFileUrl } from "@std/path";
 import { loadVae } from "../src/checkpoint/mod.ts";
 import { injectLora } from "../src/nn/mod.ts";
 import { CodaQuantizer, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
@@ -7,7 +8,7 @@ import { benchGpu, noise } from "./support.ts";
 
 // The steps that the shipped tokenizer is trained with: the tiny VAE, 1,024 codes, crops of 128.
 const gpu = await benchGpu();
-const vae = await loadVae(gpu, new URL("../models/tiny-kl-f8", import.meta.url).pathname);
+const vae = await loadVae(gpu, fromFileUrl(new URL("../models/tiny-kl-f8", import.meta.url)));
 const lora = injectLora(vae.convs, {
   rank: 32,
   targets: ["conv1", "conv2", "upsample", "downsample"],

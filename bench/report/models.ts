@@ -1,3 +1,4 @@
+import { fromFileUrl } from "@std/path";
 import { loadVae } from "../../src/checkpoint/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { injectLora } from "../../src/nn/mod.ts";
@@ -88,7 +89,10 @@ function trainingRow(): Row {
     name: `joint step, ${BATCH} crops of ${CROP}²`,
     isWhole: true,
     async prepare(gpu) {
-      const vae = await loadVae(gpu, new URL("../../models/tiny-kl-f8", import.meta.url).pathname);
+      const vae = await loadVae(
+        gpu,
+        fromFileUrl(new URL("../../models/tiny-kl-f8", import.meta.url)),
+      );
       const targets = ["conv1", "conv2", "upsample", "downsample"];
       const lora = injectLora(vae.convs, { rank: 32, targets });
       lora.parameters.initialize(new Random(1));

@@ -1,3 +1,4 @@
+import { fromFileUrl } from "@std/path";
 import type { Operation } from "./operation.ts";
 
 /** Seconds per call by number format, or why there are none. */
@@ -30,7 +31,7 @@ export class Torch implements AsyncDisposable {
     let process: Deno.ChildProcess;
     try {
       process = new Deno.Command(python, {
-        args: [new URL("../torch_rows.py", import.meta.url).pathname],
+        args: [fromFileUrl(new URL("../torch_rows.py", import.meta.url))],
         stdin: "piped",
         stdout: "piped",
         stderr: "piped",
