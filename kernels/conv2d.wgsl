@@ -225,8 +225,8 @@ fn registers(
 // ---- One invocation computes 16 pixels of a row by 16 channels, channel by channel of x: for adapters
 // on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators may as well
 // lie in memory. A row has 16 pixels at least, DILATION apart, and cout is 16 at least: the last tiles
-// overlap those before and write equal bits over theirs. Without branches this is short code, which
-// such drivers compile fast and run best.
+// begin within those before, and write what is their own. Loops instead of branches are short code,
+// which such drivers compile fast and run best.
 
 // 16 channels of one pixel, and of four.
 struct Row { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
@@ -284,18 +284,43 @@ fn biasAt(quad: u32) -> Row {
   );
 }
 
-fn storePixel(at: u32, value: Row, added: Row) {
-  y[at] = Quad(value.a + added.a);
-  y[at + 1u] = Quad(value.b + added.b);
-  y[at + 2u] = Quad(value.c + added.c);
-  y[at + 3u] = Quad(value.d + added.d);
+// Pixel `i` of four times four.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
+  }
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storePixels(at: u32, apart: u32, value: Rows, added: Row) {
-  storePixel(at, value.a, added);
-  storePixel(at + apart, value.b, added);
-  storePixel(at + 2u * apart, value.c, added);
-  storePixel(at + 3u * apart, value.d, added);
+// The last vec4 of a pixel; the first `skipped` are another tile's.
+fn storePixel(at: u32, skipped: u32, value: Row) {
+  if (skipped < 1u) {
+    y[at] = Quad(value.a);
+  }
+  if (skipped < 2u) {
+    y[at + 1u] = Quad(value.b);
+  }
+  if (skipped < 3u) {
+    y[at + 2u] = Quad(value.c);
+  }
+  y[at + 3u] = Quad(value.d);
 }
 
 @compute @workgroup_size(GROUP)
@@ -310,10 +335,13 @@ fn wide(
   let tiles = ((params.outWidth + DILATION - 1u) / DILATION + 15u) / 16u;
   let last = params.batch * params.outHeight * tiles * DILATION * across - 1u;
   let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
-  let quad = min(id % across * 4u, cout - 4u);
+  let own = id % across * 4u;
+  let quad = min(own, cout - 4u);
   let phase = id / across % DILATION;
   let count = (params.outWidth - phase + DILATION - 1u) / DILATION;
-  let ox = min(id / (across * DILATION) % tiles * 16u, count - 16u) * DILATION + phase;
+  let ownPixel = id / (across * DILATION) % tiles * 16u;
+  let pixel = min(ownPixel, count - 16u);
+  let ox = pixel * DILATION + phase;
   let line = id / (across * DILATION * tiles);
   let oy = line % params.outHeight;
   let image = line / params.outHeight;
@@ -352,12 +380,12 @@ fn wide(
     }
   }
   let added = biasAt(quad);
-  let apart = DILATION * cout;
   let at = (line * params.outWidth + ox) * cout + quad;
-  storePixels(at, apart, t0, added);
-  storePixels(at + 4u * apart, apart, t1, added);
-  storePixels(at + 8u * apart, apart, t2, added);
-  storePixels(at + 12u * apart, apart, t3, added);
+  for (var i = ownPixel - pixel; i < 16u; i = i + 1u) {
+    let row = rowOf(t0, t1, t2, t3, i);
+    let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
+    storePixel(at + i * DILATION * cout, own - quad, sum);
+  }
 }
 
 // ---- The invocations of a workgroup share a tile of HEIGHT vec4 of pixels by WIDTH vec4 of channels,

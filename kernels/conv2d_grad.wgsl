@@ -206,19 +206,43 @@ fn addRows(sum: Rows, left: vec4f, right: Row) -> Rows {
   );
 }
 
-fn storeRow(at: u32, value: Row) {
-  sums[at] = value.a;
-  sums[at + 1u] = value.b;
-  sums[at + 2u] = value.c;
-  sums[at + 3u] = value.d;
+// Input channel `i` of four times four.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
+  }
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storeRows(at: u32, value: Rows) {
-  let cout = params.cout / 4u;
-  storeRow(at, value.a);
-  storeRow(at + cout, value.b);
-  storeRow(at + 2u * cout, value.c);
-  storeRow(at + 3u * cout, value.d);
+// The last vec4 of a row; the first `skipped` are another tile's.
+fn storeRow(at: u32, skipped: u32, value: Row) {
+  if (skipped < 1u) {
+    sums[at] = value.a;
+  }
+  if (skipped < 2u) {
+    sums[at + 1u] = value.b;
+  }
+  if (skipped < 3u) {
+    sums[at + 2u] = value.c;
+  }
+  sums[at + 3u] = value.d;
 }
 
 @compute @workgroup_size(GROUP)
@@ -234,8 +258,10 @@ fn wide(
   let taps = params.kernelHeight * params.kernelWidth;
   let last = across * down * taps * params.splits - 1u;
   let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
-  let quad = min(id % across * 4u, cout - 4u);
-  let channel = min(id / across % down * 4u, cin - 4u);
+  let ownQuad = id % across * 4u;
+  let quad = min(ownQuad, cout - 4u);
+  let ownChannel = id / across % down * 4u;
+  let channel = min(ownChannel, cin - 4u);
   let tap = id / (across * down) % taps;
   let split = id / (across * down * taps);
   let ky = tap / params.kernelWidth;
@@ -269,10 +295,9 @@ fn wide(
     }
   }
   let at = ((split * taps + tap) * params.cin + channel * 4u) * cout + quad;
-  storeRows(at, t0);
-  storeRows(at + 4u * cout, t1);
-  storeRows(at + 8u * cout, t2);
-  storeRows(at + 12u * cout, t3);
+  for (var i = (ownChannel - channel) * 4u; i < 16u; i = i + 1u) {
+    storeRow(at + i * cout, ownQuad - quad, rowOf(t0, t1, t2, t3, i));
+  }
 }
 
 // ---- The invocations of a workgroup share a tile of HEIGHT by WIDTH vec4 of channels of one tap, 16

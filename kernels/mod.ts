@@ -1064,8 +1064,8 @@ fn registers(
 // ---- One invocation computes 16 pixels of a row by 16 channels, channel by channel of x: for adapters
 // on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators may as well
 // lie in memory. A row has 16 pixels at least, DILATION apart, and cout is 16 at least: the last tiles
-// overlap those before and write equal bits over theirs. Without branches this is short code, which
-// such drivers compile fast and run best.
+// begin within those before, and write what is their own. Loops instead of branches are short code,
+// which such drivers compile fast and run best.
 
 // 16 channels of one pixel, and of four.
 struct Row { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
@@ -1123,18 +1123,43 @@ fn biasAt(quad: u32) -> Row {
   );
 }
 
-fn storePixel(at: u32, value: Row, added: Row) {
-  y[at] = Quad(value.a + added.a);
-  y[at + 1u] = Quad(value.b + added.b);
-  y[at + 2u] = Quad(value.c + added.c);
-  y[at + 3u] = Quad(value.d + added.d);
+// Pixel \`i\` of four times four.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
+  }
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storePixels(at: u32, apart: u32, value: Rows, added: Row) {
-  storePixel(at, value.a, added);
-  storePixel(at + apart, value.b, added);
-  storePixel(at + 2u * apart, value.c, added);
-  storePixel(at + 3u * apart, value.d, added);
+// The last vec4 of a pixel; the first \`skipped\` are another tile's.
+fn storePixel(at: u32, skipped: u32, value: Row) {
+  if (skipped < 1u) {
+    y[at] = Quad(value.a);
+  }
+  if (skipped < 2u) {
+    y[at + 1u] = Quad(value.b);
+  }
+  if (skipped < 3u) {
+    y[at + 2u] = Quad(value.c);
+  }
+  y[at + 3u] = Quad(value.d);
 }
 
 @compute @workgroup_size(GROUP)
@@ -1149,10 +1174,13 @@ fn wide(
   let tiles = ((params.outWidth + DILATION - 1u) / DILATION + 15u) / 16u;
   let last = params.batch * params.outHeight * tiles * DILATION * across - 1u;
   let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
-  let quad = min(id % across * 4u, cout - 4u);
+  let own = id % across * 4u;
+  let quad = min(own, cout - 4u);
   let phase = id / across % DILATION;
   let count = (params.outWidth - phase + DILATION - 1u) / DILATION;
-  let ox = min(id / (across * DILATION) % tiles * 16u, count - 16u) * DILATION + phase;
+  let ownPixel = id / (across * DILATION) % tiles * 16u;
+  let pixel = min(ownPixel, count - 16u);
+  let ox = pixel * DILATION + phase;
   let line = id / (across * DILATION * tiles);
   let oy = line % params.outHeight;
   let image = line / params.outHeight;
@@ -1191,12 +1219,12 @@ fn wide(
     }
   }
   let added = biasAt(quad);
-  let apart = DILATION * cout;
   let at = (line * params.outWidth + ox) * cout + quad;
-  storePixels(at, apart, t0, added);
-  storePixels(at + 4u * apart, apart, t1, added);
-  storePixels(at + 8u * apart, apart, t2, added);
-  storePixels(at + 12u * apart, apart, t3, added);
+  for (var i = ownPixel - pixel; i < 16u; i = i + 1u) {
+    let row = rowOf(t0, t1, t2, t3, i);
+    let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
+    storePixel(at + i * DILATION * cout, own - quad, sum);
+  }
 }
 
 // ---- The invocations of a workgroup share a tile of HEIGHT vec4 of pixels by WIDTH vec4 of channels,
@@ -1540,19 +1568,43 @@ fn addRows(sum: Rows, left: vec4f, right: Row) -> Rows {
   );
 }
 
-fn storeRow(at: u32, value: Row) {
-  sums[at] = value.a;
-  sums[at + 1u] = value.b;
-  sums[at + 2u] = value.c;
-  sums[at + 3u] = value.d;
+// Input channel \`i\` of four times four.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
+  }
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storeRows(at: u32, value: Rows) {
-  let cout = params.cout / 4u;
-  storeRow(at, value.a);
-  storeRow(at + cout, value.b);
-  storeRow(at + 2u * cout, value.c);
-  storeRow(at + 3u * cout, value.d);
+// The last vec4 of a row; the first \`skipped\` are another tile's.
+fn storeRow(at: u32, skipped: u32, value: Row) {
+  if (skipped < 1u) {
+    sums[at] = value.a;
+  }
+  if (skipped < 2u) {
+    sums[at + 1u] = value.b;
+  }
+  if (skipped < 3u) {
+    sums[at + 2u] = value.c;
+  }
+  sums[at + 3u] = value.d;
 }
 
 @compute @workgroup_size(GROUP)
@@ -1568,8 +1620,10 @@ fn wide(
   let taps = params.kernelHeight * params.kernelWidth;
   let last = across * down * taps * params.splits - 1u;
   let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
-  let quad = min(id % across * 4u, cout - 4u);
-  let channel = min(id / across % down * 4u, cin - 4u);
+  let ownQuad = id % across * 4u;
+  let quad = min(ownQuad, cout - 4u);
+  let ownChannel = id / across % down * 4u;
+  let channel = min(ownChannel, cin - 4u);
   let tap = id / (across * down) % taps;
   let split = id / (across * down * taps);
   let ky = tap / params.kernelWidth;
@@ -1603,10 +1657,9 @@ fn wide(
     }
   }
   let at = ((split * taps + tap) * params.cin + channel * 4u) * cout + quad;
-  storeRows(at, t0);
-  storeRows(at + 4u * cout, t1);
-  storeRows(at + 8u * cout, t2);
-  storeRows(at + 12u * cout, t3);
+  for (var i = (ownChannel - channel) * 4u; i < 16u; i = i + 1u) {
+    storeRow(at + i * cout, ownQuad - quad, rowOf(t0, t1, t2, t3, i));
+  }
 }
 
 // ---- The invocations of a workgroup share a tile of HEIGHT by WIDTH vec4 of channels of one tap, 16
@@ -3073,9 +3126,9 @@ fn pack(
 // loop over single steps, without branches, is short code, which such drivers compile in a fraction of
 // a second and run best.
 //
-// m and n are multiples of 4, and not less than 16. What lies past the last row or column is no tile of
-// its own: the last tile overlaps the one before and writes equal bits over its. Each output element is
-// one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
+// m and n are multiples of 4, and not less than 16. What is left over past whole tiles is no tile of its
+// own: the last tile begins before it, within another, and writes what is its own. Each output element
+// is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
 
 struct Params {
   m: u32,
@@ -3098,6 +3151,7 @@ struct Params {
   hasBias: u32,
 }
 
+override ADDS: bool = false; // the chains continue what y holds
 override GROUP: u32 = 8u;
 
 alias Quad = vec4f;
@@ -3152,18 +3206,66 @@ fn biasAt(quad: u32) -> Row {
   );
 }
 
-fn storeRow(at: u32, value: Row, added: Row) {
-  y[at] = Quad(value.a + added.a);
-  y[at + 1u] = Quad(value.b + added.b);
-  y[at + 2u] = Quad(value.c + added.c);
-  y[at + 3u] = Quad(value.d + added.d);
+// Row \`i\` of four times four.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
+  }
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storeRows(at: u32, width: u32, value: Rows, added: Row) {
-  storeRow(at, value.a, added);
-  storeRow(at + width, value.b, added);
-  storeRow(at + 2u * width, value.c, added);
-  storeRow(at + 3u * width, value.d, added);
+fn chosen(old: Row, row: Row, isIt: bool) -> Row {
+  return Row(
+    select(old.a, row.a, isIt),
+    select(old.b, row.b, isIt),
+    select(old.c, row.c, isIt),
+    select(old.d, row.d, isIt),
+  );
+}
+
+// \`rows\` with row \`i\` replaced, if they have one.
+fn withRow(rows: Rows, row: Row, i: u32) -> Rows {
+  return Rows(
+    chosen(rows.a, row, i == 0u),
+    chosen(rows.b, row, i == 1u),
+    chosen(rows.c, row, i == 2u),
+    chosen(rows.d, row, i == 3u),
+  );
+}
+
+fn startOf(at: u32) -> Row {
+  return Row(vec4f(y[at]), vec4f(y[at + 1u]), vec4f(y[at + 2u]), vec4f(y[at + 3u]));
+}
+
+// The last vec4 of a row; the first \`skipped\` are another tile's.
+fn storeRow(at: u32, skipped: u32, value: Row) {
+  if (skipped < 1u) {
+    y[at] = Quad(value.a);
+  }
+  if (skipped < 2u) {
+    y[at + 1u] = Quad(value.b);
+  }
+  if (skipped < 3u) {
+    y[at + 2u] = Quad(value.c);
+  }
+  y[at + 3u] = Quad(value.d);
 }
 
 @compute @workgroup_size(GROUP)
@@ -3192,10 +3294,20 @@ fn multiply(
   let bStep = select(width, 4u, params.bSteps > 0u);
   let aBase = matrix % params.batch * params.aBatch + aFirst;
   let bBase = params.bFirst + matrix % params.batch * params.bBatch + bFirst;
+  let at = (params.first + matrix * params.m + top * 4u) * width + quad;
   var t0 = Rows();
   var t1 = Rows();
   var t2 = Rows();
   var t3 = Rows();
+  if (ADDS) {
+    for (var i = 0u; i < 16u; i = i + 1u) { // short code, too: 64 loads in a row compile for seconds
+      let row = startOf(at + i * width);
+      t0 = withRow(t0, row, i);
+      t1 = withRow(t1, row, i - 4u);
+      t2 = withRow(t2, row, i - 8u);
+      t3 = withRow(t3, row, i - 12u);
+    }
+  }
   for (var k = begin; k < end; k = k + 1u) {
     let left = leftOf(aBase + k * aStep);
     let right = rightOf(bBase + k * bStep);
@@ -3205,11 +3317,11 @@ fn multiply(
     t3 = addRows(t3, left.d, right);
   }
   let added = biasAt(quad);
-  let at = (params.first + matrix * params.m + top * 4u) * width + quad;
-  storeRows(at, width, t0, added);
-  storeRows(at + 4u * width, width, t1, added);
-  storeRows(at + 8u * width, width, t2, added);
-  storeRows(at + 12u * width, width, t3, added);
+  for (var i = panelOfA * 16u - top * 4u; i < 16u; i = i + 1u) {
+    let row = rowOf(t0, t1, t2, t3, i);
+    let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
+    storeRow(at + i * width, panelOfB * 4u - quad, sum);
+  }
 }
 `,
   reduce: `// Sums and maxima along the middle axis of [outer, length, inner].

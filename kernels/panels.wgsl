@@ -6,9 +6,9 @@
 // loop over single steps, without branches, is short code, which such drivers compile in a fraction of
 // a second and run best.
 //
-// m and n are multiples of 4, and not less than 16. What lies past the last row or column is no tile of
-// its own: the last tile overlaps the one before and writes equal bits over its. Each output element is
-// one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
+// m and n are multiples of 4, and not less than 16. What is left over past whole tiles is no tile of its
+// own: the last tile begins before it, within another, and writes what is its own. Each output element
+// is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
 
 struct Params {
   m: u32,
@@ -31,6 +31,7 @@ struct Params {
   hasBias: u32,
 }
 
+override ADDS: bool = false; // the chains continue what y holds
 override GROUP: u32 = 8u;
 
 alias Quad = vec4f;
@@ -85,18 +86,66 @@ fn biasAt(quad: u32) -> Row {
   );
 }
 
-fn storeRow(at: u32, value: Row, added: Row) {
-  y[at] = Quad(value.a + added.a);
-  y[at + 1u] = Quad(value.b + added.b);
-  y[at + 2u] = Quad(value.c + added.c);
-  y[at + 3u] = Quad(value.d + added.d);
+// Row `i` of four times four.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
+  }
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storeRows(at: u32, width: u32, value: Rows, added: Row) {
-  storeRow(at, value.a, added);
-  storeRow(at + width, value.b, added);
-  storeRow(at + 2u * width, value.c, added);
-  storeRow(at + 3u * width, value.d, added);
+fn chosen(old: Row, row: Row, isIt: bool) -> Row {
+  return Row(
+    select(old.a, row.a, isIt),
+    select(old.b, row.b, isIt),
+    select(old.c, row.c, isIt),
+    select(old.d, row.d, isIt),
+  );
+}
+
+// `rows` with row `i` replaced, if they have one.
+fn withRow(rows: Rows, row: Row, i: u32) -> Rows {
+  return Rows(
+    chosen(rows.a, row, i == 0u),
+    chosen(rows.b, row, i == 1u),
+    chosen(rows.c, row, i == 2u),
+    chosen(rows.d, row, i == 3u),
+  );
+}
+
+fn startOf(at: u32) -> Row {
+  return Row(vec4f(y[at]), vec4f(y[at + 1u]), vec4f(y[at + 2u]), vec4f(y[at + 3u]));
+}
+
+// The last vec4 of a row; the first `skipped` are another tile's.
+fn storeRow(at: u32, skipped: u32, value: Row) {
+  if (skipped < 1u) {
+    y[at] = Quad(value.a);
+  }
+  if (skipped < 2u) {
+    y[at + 1u] = Quad(value.b);
+  }
+  if (skipped < 3u) {
+    y[at + 2u] = Quad(value.c);
+  }
+  y[at + 3u] = Quad(value.d);
 }
 
 @compute @workgroup_size(GROUP)
@@ -125,10 +174,20 @@ fn multiply(
   let bStep = select(width, 4u, params.bSteps > 0u);
   let aBase = matrix % params.batch * params.aBatch + aFirst;
   let bBase = params.bFirst + matrix % params.batch * params.bBatch + bFirst;
+  let at = (params.first + matrix * params.m + top * 4u) * width + quad;
   var t0 = Rows();
   var t1 = Rows();
   var t2 = Rows();
   var t3 = Rows();
+  if (ADDS) {
+    for (var i = 0u; i < 16u; i = i + 1u) { // short code, too: 64 loads in a row compile for seconds
+      let row = startOf(at + i * width);
+      t0 = withRow(t0, row, i);
+      t1 = withRow(t1, row, i - 4u);
+      t2 = withRow(t2, row, i - 8u);
+      t3 = withRow(t3, row, i - 12u);
+    }
+  }
   for (var k = begin; k < end; k = k + 1u) {
     let left = leftOf(aBase + k * aStep);
     let right = rightOf(bBase + k * bStep);
@@ -138,9 +197,9 @@ fn multiply(
     t3 = addRows(t3, left.d, right);
   }
   let added = biasAt(quad);
-  let at = (params.first + matrix * params.m + top * 4u) * width + quad;
-  storeRows(at, width, t0, added);
-  storeRows(at + 4u * width, width, t1, added);
-  storeRows(at + 8u * width, width, t2, added);
-  storeRows(at + 12u * width, width, t3, added);
+  for (var i = panelOfA * 16u - top * 4u; i < 16u; i = i + 1u) {
+    let row = rowOf(t0, t1, t2, t3, i);
+    let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
+    storeRow(at + i * width, panelOfB * 4u - quad, sum);
+  }
 }

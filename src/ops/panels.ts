@@ -30,8 +30,11 @@ export function suitsPanels(
     (transposeA || n >= READERS) && (!transposeB || m >= READERS);
 }
 
+/** A product; where it `adds`, whose a is then stored as [k, m], its chains continue what y holds. */
+export type PanelProduct = AlignedProduct & { adds?: boolean };
+
 /** Computes products in tiles of 16 by 16; m is a multiple of 4, and m and align(n) 16 at least. */
-export function multiplyPanels(gpu: Gpu, work: AlignedProduct): void {
+export function multiplyPanels(gpu: Gpu, work: PanelProduct): void {
   using _scope = gpu.scope();
   const { a, batch, m, n, k, transposeA, shareA, shareB } = work;
   const b = work.transposeB
@@ -101,7 +104,7 @@ function packed(
 
 function dispatch(
   gpu: Gpu,
-  { m, n, k, splits, chunk, bias, y, shareA, shareB }: AlignedProduct,
+  { m, n, k, splits, chunk, bias, y, shareA, shareB, adds = false }: PanelProduct,
   a: Side,
   b: Side,
   { matrix, count, first, taken }: Piece,
@@ -125,7 +128,7 @@ function dispatch(
       first: matrix * m + first,
       hasBias: Number(bias !== undefined),
     },
-    constants: { GROUP },
+    constants: { ADDS: Number(adds), GROUP },
     grid: gridFor(splits * count * Math.ceil(taken / EDGE) * Math.ceil(width / EDGE), GROUP),
   });
 }

@@ -44,6 +44,43 @@ for (const [name, form] of Object.entries(forms)) {
   });
 }
 
+gpuTest("panels: a sum that comes in pieces is one chain", async (gpu) => {
+  const [batch, m, n, k] = [2, 20, 36, 11];
+  const form = { ...whole, batch, m, n, transposeA: true };
+  const random = new Random(5);
+  const rows = [m, n].map((width) => toF32(random.normal([batch, k, width])));
+  await flat(gpu, async () => {
+    const expected = await summed(gpu, { ...form, k, chunk: 12 }, rows, [k]);
+    assertBits(await summed(gpu, { ...form, k, chunk: 12 }, rows, [4, 1, 6]), expected);
+  });
+});
+
+/** aᵀ b, of which come so many steps of k at a time. */
+function summed(
+  gpu: Gpu,
+  form: Form,
+  [a, b]: Float32Array[],
+  lengths: number[],
+): Promise<Float32Array> {
+  using _scope = gpu.scope();
+  const { batch, m, n, k } = form;
+  const y = empty(gpu, [batch, m, n]);
+  let first = 0;
+  for (const length of lengths) {
+    const [left, right] = [{ values: a, width: m }, { values: b, width: n }].map((side) => {
+      const part = side.values.filter((_, i) => {
+        const step = Math.floor(i / side.width) % k;
+        return step >= first && step < first + length;
+      });
+      return fromArray(gpu, part, [batch, length, side.width]).storage;
+    });
+    const work = { ...form, k: length, a: left, b: right, bias: undefined, y: y.storage };
+    multiplyPanels(gpu, { ...work, adds: first > 0 });
+    first += length;
+  }
+  return y.readF32();
+}
+
 /** The product of random matrices, with a bias unless it is summed in parts. */
 async function multiplied(gpu: Gpu, form: Form, multiply: Multiply): Promise<Float32Array> {
   const values = await dispatched(gpu, form, multiply);
