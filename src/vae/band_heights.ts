@@ -25,7 +25,7 @@ export function highestBands(
   const bands = { onHost, heights };
   let most = 0;
   for (const [i, { result }] of stages.all.entries()) {
-    if (leastBytes(stages, i, onHost) > room) return { bands, bytes: Infinity };
+    if (!onHost && mapBytes(stages, i) > room) return { bands, bytes: Infinity };
     const measure = () => gpu.measure(() => tryStage(gpu, stages, i, bands));
     heights[i] = result.height;
     let bytes = measure();
@@ -39,9 +39,9 @@ export function highestBands(
 }
 
 /** What the maps take that are on the GPU while a stage runs, without its bands. */
-function leastBytes(stages: Stages, i: number, onHost: boolean): number {
+function mapBytes(stages: Stages, i: number): number {
   const maps = [...earlierMaps(stages, i), stages.all[i].result];
-  return maps.filter((map) => !isAway(stages, map, onHost))
+  return maps.filter((map) => !isAway(stages, map, false))
     .reduce((sum, { height, width, channels }) => sum + 4 * sizeOf([height, width, channels]), 0);
 }
 

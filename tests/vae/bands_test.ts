@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { Gpu, OutOfMemoryError } from "../../src/gpu/mod.ts";
 import { injectLora } from "../../src/nn/mod.ts";
-import { fromArray, Random } from "../../src/tensor/mod.ts";
+import { fromArray, Random, zeros } from "../../src/tensor/mod.ts";
 import { highestBands } from "../../src/vae/band_heights.ts";
 import { planInBands, planWhole } from "../../src/vae/memory_plan.ts";
 import { AutoencoderKL, type VaeConfig } from "../../src/vae/mod.ts";
@@ -139,6 +139,17 @@ async function runPlanned(gpu: Gpu, work: Work, expected: Float32Array): Promise
     return "none";
   }
 }
+
+gpuTest(
+  "less memory than the weights take is told with figures, not as a binding's limit",
+  async () => {
+    using gpu = await Gpu.create({ memoryBytes: 2 ** 20 });
+    using work = new Work(gpu, "encode", 8, 4);
+    using _much = zeros(gpu, [2 ** 18]);
+    const plan = () => planInBands(gpu, (parts) => work.stages(parts), () => {});
+    assertThrows(plan, OutOfMemoryError, "and 1024 KiB may be taken");
+  },
+);
 
 for (const kind of ["encode", "decode"] as const) {
   gpuTest(`${kind}: what exceeds a binding runs in bands without being told to`, async (gpu) => {
