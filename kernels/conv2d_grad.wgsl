@@ -274,13 +274,11 @@ fn wide(
   var t3 = Rows();
   for (var line = split * params.chunk; line < lines; line = line + 1u) {
     let sy = line % params.outHeight * params.stride + ky;
-    if (sy < params.top || sy >= params.top + params.height) {
-      continue;
-    }
+    let isIn = sy >= params.top && sy < params.top + params.height;
     let source = (line / params.outHeight * params.height + sy - params.top) * params.width + kx -
       params.left;
     let sink = line * params.outWidth;
-    for (var ox = columns.x; ox < columns.y; ox = ox + 1u) {
+    for (var ox = columns.x; ox < select(0u, columns.y, isIn); ox = ox + 1u) {
       let i = (source + ox * params.stride) * cin + channel;
       let x0 = loadX(i);
       let x1 = loadX(i + 1u);
