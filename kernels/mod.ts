@@ -5050,25 +5050,18 @@ fn grad(
 // adapters on a CPU, whose loads cost as much as dozens of multiplications, and whose accumulators may
 // as well lie in memory.
 //
-//   y = a b                                  without TRANSPOSE_A
-//   y[i] = aᵀ b over the i-th part of k      with it, added to what y holds where \`adds\` is 1
+//   y = a b
 //
-// n, k, and the rows of a are multiples of 4. Loads past an edge repeat a valid one and their results
-// are not stored. Each output element is one chain of fused multiply-adds over k in rising order, as in
-// matmul.wgsl.
+// n and k are multiples of 4. Loads past an edge repeat a valid one and their results are not stored.
+// Each output element is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
 
 struct Params {
   m: u32,
   n: u32,
   k: u32,
   batch: u32,
-  // Parts of k, of \`chunk\` each; without TRANSPOSE_A there is one.
-  splits: u32,
-  chunk: u32,
-  adds: u32,
 }
 
-override TRANSPOSE_A: bool = false; // a is stored as [k, m]
 override GROUP: u32 = 8u;
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -5109,26 +5102,13 @@ fn addRows(sum: Rows, left: mat4x4f, right: Rows) -> Rows {
   );
 }
 
-// Where 4 neighbouring rows of a begin; stored as columns, they are side by side in one vec4.
+// Where 4 neighbouring rows of a begin.
 fn starts(base: u32, first: u32) -> vec4u {
-  if (TRANSPOSE_A) {
-    return vec4u(base + min(first / 4u, params.m / 4u - 1u));
-  }
   let rows = min(vec4u(first, first + 1u, first + 2u, first + 3u), vec4u(params.m - 1u));
   return base + rows * (params.k / 4u);
 }
 
 fn leftOf(at: vec4u, k: u32) -> mat4x4f {
-  if (TRANSPOSE_A) {
-    let apart = params.m / 4u;
-    let first = at.x + k * apart;
-    return transpose(mat4x4f(
-      a[first],
-      a[first + apart],
-      a[first + 2u * apart],
-      a[first + 3u * apart],
-    ));
-  }
   let place = at + k / 4u;
   return mat4x4f(a[place.x], a[place.y], a[place.z], a[place.w]);
 }
@@ -5146,51 +5126,46 @@ fn rightRow(at: u32, last: u32) -> Row {
   );
 }
 
-fn startRow(matrix: u32, row: u32, column: u32) -> Row {
-  let at = (matrix * params.m + row) * (params.n / 4u) + column;
-  return Row(y[at], y[at + 1u], y[at + 2u], y[at + 3u], y[at + 4u], y[at + 5u], y[at + 6u], y[at + 7u]);
-}
-
-// What four rows start from. Past an edge it is something that is not stored.
-fn startRows(matrix: u32, row: u32, column: u32) -> Rows {
-  if (!TRANSPOSE_A || params.adds == 0u) {
-    return Rows();
-  }
-  return Rows(
-    startRow(matrix, row, column),
-    startRow(matrix, row + 1u, column),
-    startRow(matrix, row + 2u, column),
-    startRow(matrix, row + 3u, column),
-  );
-}
-
 fn storeQuad(at: u32, exists: bool, value: vec4f) {
   if (exists) {
     y[at] = value;
   }
 }
 
-fn storeRow(matrix: u32, row: u32, column: u32, v: Row) {
-  if (row >= params.m) {
-    return;
+// The row of four times four that is \`i\` below the first.
+fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
+  var rows = t0;
+  if (i >= 4u) {
+    rows = t1;
   }
-  let width = params.n / 4u;
-  let at = (matrix * params.m + row) * width + column;
-  y[at] = v.a;
-  storeQuad(at + 1u, column + 1u < width, v.b);
-  storeQuad(at + 2u, column + 2u < width, v.c);
-  storeQuad(at + 3u, column + 3u < width, v.d);
-  storeQuad(at + 4u, column + 4u < width, v.e);
-  storeQuad(at + 5u, column + 5u < width, v.f);
-  storeQuad(at + 6u, column + 6u < width, v.g);
-  storeQuad(at + 7u, column + 7u < width, v.h);
+  if (i >= 8u) {
+    rows = t2;
+  }
+  if (i >= 12u) {
+    rows = t3;
+  }
+  var row = rows.a;
+  if (i % 4u == 1u) {
+    row = rows.b;
+  }
+  if (i % 4u == 2u) {
+    row = rows.c;
+  }
+  if (i % 4u == 3u) {
+    row = rows.d;
+  }
+  return row;
 }
 
-fn storeRows(matrix: u32, row: u32, column: u32, v: Rows) {
-  storeRow(matrix, row, column, v.a);
-  storeRow(matrix, row + 1u, column, v.b);
-  storeRow(matrix, row + 2u, column, v.c);
-  storeRow(matrix, row + 3u, column, v.d);
+fn storeRow(at: u32, count: u32, v: Row) {
+  y[at] = v.a;
+  storeQuad(at + 1u, count > 1u, v.b);
+  storeQuad(at + 2u, count > 2u, v.c);
+  storeQuad(at + 3u, count > 3u, v.d);
+  storeQuad(at + 4u, count > 4u, v.e);
+  storeQuad(at + 5u, count > 5u, v.f);
+  storeQuad(at + 6u, count > 6u, v.g);
+  storeQuad(at + 7u, count > 7u, v.h);
 }
 
 @compute @workgroup_size(GROUP)
@@ -5199,31 +5174,25 @@ fn multiply(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let id = (group.y * groups.x + group.x) * GROUP + lane;
   let across = (params.n + 31u) / 32u;
   let down = (params.m + 15u) / 16u;
+  let id = min((group.y * groups.x + group.x) * GROUP + lane, params.batch * down * across - 1u);
   let matrix = id / (across * down);
-  if (matrix >= params.batch * params.splits) {
-    return;
-  }
-  let inBatch = matrix % params.batch;
-  let begin = matrix / params.batch * params.chunk;
-  let end = min(begin + params.chunk, params.k);
   let first = id / across % down * 16u;
   let column = id % across * 8u;
   let width = params.n / 4u;
   let last = width - 1u - column;
-  let aBase = inBatch * params.m * params.k / 4u;
-  let bBase = inBatch * params.k * width + column;
+  let aBase = matrix * params.m * params.k / 4u;
+  let bBase = matrix * params.k * width + column;
   let p0 = starts(aBase, first);
   let p1 = starts(aBase, first + 4u);
   let p2 = starts(aBase, first + 8u);
   let p3 = starts(aBase, first + 12u);
-  var t0 = startRows(matrix, first, column);
-  var t1 = startRows(matrix, first + 4u, column);
-  var t2 = startRows(matrix, first + 8u, column);
-  var t3 = startRows(matrix, first + 12u, column);
-  for (var k = begin; k < end; k = k + 4u) {
+  var t0 = Rows();
+  var t1 = Rows();
+  var t2 = Rows();
+  var t3 = Rows();
+  for (var k = 0u; k < params.k; k = k + 4u) {
     let at = bBase + k * width;
     let right = Rows(
       rightRow(at, last),
@@ -5236,10 +5205,10 @@ fn multiply(
     t2 = addRows(t2, leftOf(p2, k), right);
     t3 = addRows(t3, leftOf(p3, k), right);
   }
-  storeRows(matrix, first, column, t0);
-  storeRows(matrix, first + 4u, column, t1);
-  storeRows(matrix, first + 8u, column, t2);
-  storeRows(matrix, first + 12u, column, t3);
+  let at = (matrix * params.m + first) * width + column;
+  for (var i = 0u; i < min(16u, params.m - first); i = i + 1u) {
+    storeRow(at + i * width, last + 1u, rowOf(t0, t1, t2, t3, i));
+  }
 }
 `,
   winograd: `// The transforms of Winograd's minimal filtering F(4×4, 3×3): a convolution with a 3×3 kernel and

@@ -8,7 +8,7 @@ const kernel = defineKernel("panels");
 const packing = defineKernel("pack");
 
 /** Rows and columns of a tile, and the width of a panel. */
-const EDGE = 16;
+export const EDGE = 16;
 
 /** Invocations in a workgroup: one SIMD vector. */
 const GROUP = 8;

@@ -3,7 +3,7 @@ import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import { align, cropped, fit, type Matrices } from "./fit.ts";
 import { multiplyPanels, suitsPanels } from "./panels.ts";
 import { sumRows } from "./sum_rows.ts";
-import { kindOf, tileFor } from "./tile.ts";
+import { kindOf, type Tile, tileFor } from "./tile.ts";
 import { type AlignedProduct, multiplyTiles } from "./tile_product.ts";
 
 /** One side of a {@link product}. */
@@ -29,6 +29,8 @@ export interface ProductOptions extends Extents {
   output: Shape;
   /** Added to every row: [n]. */
   bias?: Tensor;
+  /** The tile to use; by default the one chosen for matrix products. */
+  tile?: Tile;
 }
 
 /**
@@ -61,7 +63,7 @@ export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOption
     transposeB: b.transposed,
     shareA: a.shared,
     shareB: b.shared,
-  });
+  }, options.tile);
   if (isDone) return scope.keep(y);
   const rows = { count: 1, rows: batch * m, columns: width };
   if (splits === 1) {
@@ -77,10 +79,10 @@ export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOption
 /** Outputs from which on large tiles keep all of a GPU busy. */
 const LARGE = 2 ** 18;
 
-function multiply(gpu: Gpu, work: AlignedProduct): void {
+function multiply(gpu: Gpu, work: AlignedProduct, wanted: Tile | undefined): void {
   const { splits, batch, m, n } = work;
   const isSmall = kindOf(gpu) === "gpu" && splits * batch * m * n < LARGE;
-  const tile = tileFor(gpu, isSmall ? "smallMatmul" : "matmul");
+  const tile = wanted ?? tileFor(gpu, isSmall ? "smallMatmul" : "matmul");
   if (tile !== "wide") return multiplyTiles(gpu, tile, work);
   if (suitsPanels(work)) return multiplyPanels(gpu, work);
   multiplyTiles(gpu, "registers", work);

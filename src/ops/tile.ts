@@ -6,13 +6,14 @@ import type { Gpu } from "../gpu/mod.ts";
  *
  * - `registers`: 8 by 8 outputs in each invocation, no workgroup memory;
  * - `wide`: 16 by 16, one step of the sum at a time, for adapters whose loads are slow;
+ * - `wide32`: 16 by 32, four steps at a time, for drivers that compile long code well;
  * - `shared…`: an invocation of a workgroup computes a part of a tile whose operands lie in workgroup
  *   memory: 32 by 32, 64 by 64, or 128 by 64 outputs.
  */
-export type Tile = "registers" | "wide" | "shared32" | "shared64" | "shared128";
+export type Tile = "registers" | "wide" | "wide32" | "shared32" | "shared64" | "shared128";
 
 /** What tiles are chosen for: each is measured by itself. */
-export type Slot = "matmul" | "smallMatmul" | "convolution" | "weightGradient";
+export type Slot = "matmul" | "smallMatmul" | "winograd" | "convolution" | "weightGradient";
 
 /** A tile for each. */
 export type Tiles = Record<Slot, Tile>;
@@ -25,13 +26,15 @@ export const candidates: Readonly<Record<Kind, Readonly<Record<Slot, readonly Ti
   cpu: {
     matmul: ["wide", "registers"],
     smallMatmul: ["registers"],
+    winograd: ["wide", "wide32"],
     convolution: ["wide", "registers"],
     weightGradient: ["wide", "registers"],
   },
   gpu: {
-    matmul: ["shared128", "shared64", "registers"],
+    matmul: ["shared64", "shared128", "registers"],
     smallMatmul: ["shared32", "shared64", "registers"],
-    convolution: ["shared128", "shared64", "registers"],
+    winograd: ["shared64", "shared128", "registers"],
+    convolution: ["shared64", "shared128", "registers"],
     weightGradient: ["shared64", "shared128", "registers"],
   },
 };
@@ -74,6 +77,7 @@ export function tilesOf(gpu: Gpu): Tiles {
   return {
     matmul: tileFor(gpu, "matmul"),
     smallMatmul: tileFor(gpu, "smallMatmul"),
+    winograd: tileFor(gpu, "winograd"),
     convolution: tileFor(gpu, "convolution"),
     weightGradient: tileFor(gpu, "weightGradient"),
   };
@@ -112,7 +116,7 @@ export async function withTiles<T>(
 /** {@link withTiles} with one tile for everything. */
 export function withTile<T>(tile: Tile, work: () => T | Promise<T>): Promise<T> {
   return withTiles(
-    { matmul: tile, smallMatmul: tile, convolution: tile, weightGradient: tile },
+    { matmul: tile, smallMatmul: tile, winograd: tile, convolution: tile, weightGradient: tile },
     work,
   );
 }
