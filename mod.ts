@@ -19,12 +19,18 @@ export * from "./src/gpu/mod.ts";
 export * from "./src/losses/mod.ts";
 export * from "./src/metrics/mod.ts";
 export * from "./src/nn/mod.ts";
-export type {
-  Conv2dOptions,
-  FusedConv2dOptions,
-  FusedNorm,
-  GroupNormOptions,
-  Padding2d,
+export {
+  type Conv2dOptions,
+  type FusedConv2dOptions,
+  type FusedNorm,
+  type GroupNormOptions,
+  type Padding2d,
+  type Slot,
+  type Tile,
+  type Tiles,
+  tune,
+  type TuneOptions,
+  type Tuning,
 } from "./src/ops/mod.ts";
 export * from "./src/quantizer/mod.ts";
 export {

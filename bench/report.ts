@@ -20,6 +20,7 @@ import type { Row } from "./report/row.ts";
 import { settingOf } from "./report/setting.ts";
 import { type Budget, timed } from "./report/time.ts";
 import { Torch } from "./report/torch.ts";
+import { tunedGpu } from "./support.ts";
 
 const FLAGS = {
   quick: booleanFlag("one short round a row"),
@@ -105,7 +106,7 @@ async function torchFor(python: string): Promise<Torch | string> {
 /** A device of its own for each row: what one leaves behind slows no other. */
 async function resultOf(row: Row, budget: Budget, torch: Torch | undefined): Promise<RowResult> {
   const { group, name, isWhole = false, operation } = row;
-  using gpu = await Gpu.create();
+  using gpu = await tunedGpu();
   const prepared = await row.prepare(gpu);
   const { flop, bytes } = prepared;
   const times = await timed(gpu, prepared, budget);

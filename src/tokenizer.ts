@@ -7,6 +7,7 @@ import {
 } from "./checkpoint/mod.ts";
 import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
 import { Gpu, OutOfMemoryError } from "./gpu/mod.ts";
+import { tune } from "./ops/mod.ts";
 import { type CodaQuantizer, type Grid, gridsFor } from "./quantizer/mod.ts";
 import { empty, fromArray, type Tensor } from "./tensor/mod.ts";
 import { requireModel, type Tokens } from "./tokens/mod.ts";
@@ -98,6 +99,7 @@ export class Tokenizer implements Disposable {
   ): Promise<Tokenizer> {
     const gpu = options.gpu ?? await Gpu.create({ memoryBytes: options.memoryBytes });
     try {
+      await tune(gpu);
       const { vae, quantizer, modelId } = await loadTokenizer(gpu, source, options);
       return new Tokenizer(gpu, !options.gpu, vae, quantizer, modelId);
     } catch (error) {

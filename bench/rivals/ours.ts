@@ -1,11 +1,11 @@
 import { conv2d, matmul, softmax } from "../../src/ops/mod.ts";
-import { Gpu } from "../../src/gpu/mod.ts";
 import { fromArray, type Tensor } from "../../src/tensor/mod.ts";
+import { tunedGpu } from "../support.ts";
 import { type Library, serve } from "./serve.ts";
 import { operands, type Work } from "./work.ts";
 
 async function load(): Promise<Library> {
-  const gpu = await Gpu.create();
+  const gpu = await tunedGpu();
   return {
     adapter: gpu.adapter.description,
     prepare(work) {

@@ -3,6 +3,7 @@ import { type Command, defineCommand } from "./command.ts";
 import { CommandError } from "./errors.ts";
 import { booleanFlag } from "./flags.ts";
 import { formatBytes } from "./format.ts";
+import type { Slot, Tile, Tuning } from "../ops/mod.ts";
 import { type AdapterFindings, examine, type Machine, missingPermissions } from "./machine.ts";
 import { driverAdvice, installDriver } from "./vulkan_driver.ts";
 
@@ -12,13 +13,16 @@ export const doctor: Command = defineCommand({
   summary: "says whether this machine can run coda, and what is missing",
   description: `
     Prints the versions of Deno and V8, the system, the GPU adapter with its driver, limits and
-    features, and whether images can be read. Adds numbers on the adapter to see that it works.
+    features, and whether images can be read. Adds numbers on the adapter to see that it works, and
+    says in which tiles it computes products: those that a brief measurement found fastest. They are
+    kept for a month; --tune measures them again.
 
     Where there is no Vulkan adapter on Linux, --install gets Debian's mesa-vulkan-drivers, whose
     CPU adapter needs no graphics card; without --install, or where it may not, doctor prints the
     one command to run and exits with 1. CODA_NO_GPU=1 makes a missing adapter no failure.`,
   flags: {
     install: booleanFlag("install a Vulkan driver with apt-get where there is none"),
+    tune: booleanFlag("measure again which tiles are fastest, after a driver's update for example"),
     json: booleanFlag("print the report as one JSON document"),
   },
   examples: [
@@ -34,7 +38,7 @@ export const doctor: Command = defineCommand({
     if (missing.length > 0) {
       throw new CommandError(`doctor needs ${missing.join(" ")}: add them to deno run, or use -A`);
     }
-    const machine = await examine();
+    const machine = await examine({ tune: flags.tune });
     const needsDriver = machine.lacksDriver && Deno.env.get("CODA_NO_GPU") !== "1";
     if (needsDriver && flags.install) {
       await installDriver((text) => console.error(`coda: ${text}`));
@@ -49,8 +53,11 @@ export const doctor: Command = defineCommand({
 });
 
 /** Looks once more in a new process: a process finds its Vulkan drivers only once. */
-async function lookAgain(flags: { json: boolean; quiet: boolean }): Promise<number> {
+async function lookAgain(
+  flags: { json: boolean; quiet: boolean; tune: boolean },
+): Promise<number> {
   const args = ["doctor"];
+  if (flags.tune) args.push("--tune");
   if (flags.json) args.push("--json");
   if (flags.quiet) args.push("--quiet");
   const program = Deno.build.standalone ? [] : ["run", "-A", Deno.mainModule];
@@ -92,7 +99,33 @@ function adapterRows(adapter: AdapterFindings): string[][] {
     ],
     ["Features", [has("shader-f16"), has("timestamp-query")].join(", ")],
     ["Compute", adapter.computes ? "sums are right" : "sums are WRONG"],
+    ...(adapter.tuning ? [["Tiles", tilesText(adapter.tuning)]] : []),
   ];
+}
+
+/** What a tile is called in the report: its outputs, and where its operands lie. */
+const TILE_NAMES: Readonly<Record<Tile, string>> = {
+  registers: "8×8",
+  wide: "16×16",
+  wide32: "16×32",
+  shared32: "32×32 shared",
+  shared64: "64×64 shared",
+  shared128: "128×64 shared",
+};
+
+const SLOT_NAMES: Readonly<Record<Slot, string>> = {
+  matmul: "products",
+  smallMatmul: "small products",
+  winograd: "Winograd",
+  convolution: "direct convolutions",
+  weightGradient: "their weight gradients",
+};
+
+function tilesText({ tiles, source, measured }: Tuning): string {
+  const slots = Object.entries(SLOT_NAMES) as [Slot, string][];
+  const text = slots.map(([slot, name]) => `${name} ${TILE_NAMES[tiles[slot]]}`).join(", ");
+  const when = source === "default" ? "unmeasured" : `measured ${measured?.slice(0, 10)}`;
+  return `${text} (${when})`;
 }
 
 /** PCI and Khronos vendor numbers, as drivers give them in decimal. */

@@ -1,5 +1,6 @@
 /** What `coda doctor` finds on a machine. */
 import { type AdapterReport, defineKernel, Gpu, gridFor, NoAdapterError } from "../gpu/mod.ts";
+import { tune, type Tuning } from "../ops/mod.ts";
 import { fromArray } from "../tensor/mod.ts";
 
 /** The adapter, with what can be told of its driver. */
@@ -10,6 +11,8 @@ export interface AdapterFindings extends AdapterReport {
   driver: string | null;
   /** Whether sums computed on it came back right. */
   computes: boolean;
+  /** How products are cut on it; null where that could not be measured. */
+  tuning: Tuning | null;
 }
 
 /** A machine's report. */
@@ -42,10 +45,16 @@ export async function missingPermissions(): Promise<string[]> {
   return missing;
 }
 
+/** How {@link examine} looks. */
+export interface ExamineOptions {
+  /** Whether it measures again how products are fastest. */
+  tune?: boolean;
+}
+
 /** Looks at everything. What does not work goes into the report; nothing is thrown. */
-export async function examine(): Promise<Machine> {
+export async function examine(options: ExamineOptions = {}): Promise<Machine> {
   const problems: string[] = [];
-  const adapter = await examineAdapter(problems);
+  const adapter = await examineAdapter(problems, options);
   return {
     deno: Deno.version.deno,
     v8: Deno.version.v8,
@@ -58,14 +67,18 @@ export async function examine(): Promise<Machine> {
   };
 }
 
-async function examineAdapter(problems: string[]): Promise<AdapterFindings | "none" | null> {
+async function examineAdapter(
+  problems: string[],
+  options: ExamineOptions,
+): Promise<AdapterFindings | "none" | null> {
   const backend = chooseBackend();
   try {
     using gpu = await Gpu.create();
     const driver = await driverOf(gpu.adapter);
     const computes = await addsUp(gpu);
     if (!computes) problems.push("the adapter computes wrong sums: update its driver");
-    return { ...gpu.adapter, backend, driver, computes };
+    const tuning = computes ? await tune(gpu, { again: options.tune }) : null;
+    return { ...gpu.adapter, backend, driver, computes, tuning };
   } catch (error) {
     if (error instanceof NoAdapterError) return "none";
     problems.push(`the adapter does not work: ${firstLine(error)}; update its driver`);

@@ -32,6 +32,8 @@ export { scatterAdd } from "./scatter_add.ts";
 export { slice } from "./slice.ts";
 export { logSoftmax, softmax } from "./softmax.ts";
 export { stopGradient } from "./stop_gradient.ts";
+export type { Slot, Tile, Tiles } from "./tile.ts";
+export { tune, type TuneOptions, type Tuning } from "./tuning/tune.ts";
 export {
   abs,
   affine,

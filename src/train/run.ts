@@ -1,6 +1,7 @@
 import { basename } from "@std/path";
 import { Batches, type ImageError, ImageFolder } from "../data/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
+import { tune } from "../ops/mod.ts";
 import { CodeCounts } from "../quantizer/mod.ts";
 import { fromArray } from "../tensor/mod.ts";
 import { Adaptation } from "./adaptation.ts";
@@ -139,6 +140,7 @@ async function openImages(
 async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promise<AdaptResult> {
   const { gpu, model, images, hooks } = parts;
   const { options } = model;
+  await tune(gpu);
   using adaptation = new Adaptation(model, recipeOf(options));
   await images.sample(0); // where no image can be used, that is said before anything is written
   const folder = await begin();

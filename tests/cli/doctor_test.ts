@@ -55,6 +55,25 @@ Deno.test({
     assertStringIncludes(text, machine.adapter!.description);
     assertStringIncludes(text, `Deno      ${Deno.version.deno}`);
     assertMatch(text, /shader-f16 (yes|no), timestamp-query (yes|no)/);
+    const today = machine.adapter!.tuning!.measured!.slice(0, 10);
+    assertMatch(text, new RegExp(`\\nTiles     products \\d+×\\d+.* \\(measured ${today}\\)\\n`));
+  },
+});
+
+Deno.test({
+  name: "doctor --tune: measures the tiles again",
+  ignore: noGpu,
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const env = { ...WANTED, XDG_CACHE_HOME: folder };
+    const sourceOf = async (...flags: string[]) => {
+      const { stdout } = await coda(["doctor", "--json", ...flags], env);
+      return JSON.parse(stdout).adapter.tuning.source;
+    };
+    assertEquals(await sourceOf(), "measured");
+    assertEquals(await sourceOf(), "kept");
+    assertEquals(await sourceOf("--tune"), "measured");
+    await Deno.remove(folder, { recursive: true });
   },
 });
 
