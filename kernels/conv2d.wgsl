@@ -334,7 +334,8 @@ fn wide(
   // By the phase with most pixels; where another has fewer, its last tile is computed twice.
   let tiles = ((params.outWidth + DILATION - 1u) / DILATION + 15u) / 16u;
   let last = params.batch * params.outHeight * tiles * DILATION * across - 1u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, last); // an invocation too many stores nothing
   let own = id % across * 4u;
   let quad = min(own, cout - 4u);
   let phase = id / across % DILATION;
@@ -381,7 +382,7 @@ fn wide(
   }
   let added = biasAt(quad);
   let at = (line * params.outWidth + ox) * cout + quad;
-  for (var i = ownPixel - pixel; i < 16u; i = i + 1u) {
+  for (var i = ownPixel - pixel; i < select(16u, 0u, number > last); i = i + 1u) {
     let row = rowOf(t0, t1, t2, t3, i);
     let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
     storePixel(at + i * DILATION * cout, own - quad, sum);

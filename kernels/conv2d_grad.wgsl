@@ -257,7 +257,8 @@ fn wide(
   let down = (cin + 3u) / 4u;
   let taps = params.kernelHeight * params.kernelWidth;
   let last = across * down * taps * params.splits - 1u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, last); // an invocation too many stores nothing
   let ownQuad = id % across * 4u;
   let quad = min(ownQuad, cout - 4u);
   let ownChannel = id / across % down * 4u;
@@ -293,7 +294,7 @@ fn wide(
     }
   }
   let at = ((split * taps + tap) * params.cin + channel * 4u) * cout + quad;
-  for (var i = (ownChannel - channel) * 4u; i < 16u; i = i + 1u) {
+  for (var i = (ownChannel - channel) * 4u; i < select(16u, 0u, number > last); i = i + 1u) {
     storeRow(at + i * cout, ownQuad - quad, rowOf(t0, t1, t2, t3, i));
   }
 }

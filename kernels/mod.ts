@@ -1173,7 +1173,8 @@ fn wide(
   // By the phase with most pixels; where another has fewer, its last tile is computed twice.
   let tiles = ((params.outWidth + DILATION - 1u) / DILATION + 15u) / 16u;
   let last = params.batch * params.outHeight * tiles * DILATION * across - 1u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, last); // an invocation too many stores nothing
   let own = id % across * 4u;
   let quad = min(own, cout - 4u);
   let phase = id / across % DILATION;
@@ -1220,7 +1221,7 @@ fn wide(
   }
   let added = biasAt(quad);
   let at = (line * params.outWidth + ox) * cout + quad;
-  for (var i = ownPixel - pixel; i < 16u; i = i + 1u) {
+  for (var i = ownPixel - pixel; i < select(16u, 0u, number > last); i = i + 1u) {
     let row = rowOf(t0, t1, t2, t3, i);
     let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
     storePixel(at + i * DILATION * cout, own - quad, sum);
@@ -1619,7 +1620,8 @@ fn wide(
   let down = (cin + 3u) / 4u;
   let taps = params.kernelHeight * params.kernelWidth;
   let last = across * down * taps * params.splits - 1u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, last); // an invocation too many stores nothing
   let ownQuad = id % across * 4u;
   let quad = min(ownQuad, cout - 4u);
   let ownChannel = id / across % down * 4u;
@@ -1655,7 +1657,7 @@ fn wide(
     }
   }
   let at = ((split * taps + tap) * params.cin + channel * 4u) * cout + quad;
-  for (var i = (ownChannel - channel) * 4u; i < 16u; i = i + 1u) {
+  for (var i = (ownChannel - channel) * 4u; i < select(16u, 0u, number > last); i = i + 1u) {
     storeRow(at + i * cout, ownQuad - quad, rowOf(t0, t1, t2, t3, i));
   }
 }
@@ -3276,9 +3278,10 @@ fn multiply(
   let width = params.n / 4u;
   let down = (height + 3u) / 4u;
   let across = (width + 3u) / 4u;
-  // An invocation too many repeats the last tile: an early return would cost more.
+  // An invocation too many computes the last tile, and stores nothing: an early return would cost more.
   let last = params.batch * params.splits * down * across - 1u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, last);
   let matrix = id / (across * down);
   let begin = matrix / params.batch * params.chunk;
   let end = min(begin + params.chunk, params.k);
@@ -3315,7 +3318,7 @@ fn multiply(
     t3 = addRows(t3, left.d, right);
   }
   let added = biasAt(quad);
-  for (var i = panelOfA * 16u - top * 4u; i < 16u; i = i + 1u) {
+  for (var i = panelOfA * 16u - top * 4u; i < select(16u, 0u, number > last); i = i + 1u) {
     let row = rowOf(t0, t1, t2, t3, i);
     let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
     storeRow(at + i * width, panelOfB * 4u - quad, sum);
@@ -5176,7 +5179,9 @@ fn multiply(
 ) {
   let across = (params.n + 31u) / 32u;
   let down = (params.m + 15u) / 16u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, params.batch * down * across - 1u);
+  let end = params.batch * down * across;
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, end - 1u); // an invocation too many stores nothing
   let matrix = id / (across * down);
   let first = id / across % down * 16u;
   let column = id % across * 8u;
@@ -5206,7 +5211,7 @@ fn multiply(
     t3 = addRows(t3, leftOf(p3, k), right);
   }
   let at = (matrix * params.m + first) * width + column;
-  for (var i = 0u; i < min(16u, params.m - first); i = i + 1u) {
+  for (var i = 0u; i < select(min(16u, params.m - first), 0u, number >= end); i = i + 1u) {
     storeRow(at + i * width, last + 1u, rowOf(t0, t1, t2, t3, i));
   }
 }

@@ -158,9 +158,10 @@ fn multiply(
   let width = params.n / 4u;
   let down = (height + 3u) / 4u;
   let across = (width + 3u) / 4u;
-  // An invocation too many repeats the last tile: an early return would cost more.
+  // An invocation too many computes the last tile, and stores nothing: an early return would cost more.
   let last = params.batch * params.splits * down * across - 1u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, last);
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, last);
   let matrix = id / (across * down);
   let begin = matrix / params.batch * params.chunk;
   let end = min(begin + params.chunk, params.k);
@@ -197,7 +198,7 @@ fn multiply(
     t3 = addRows(t3, left.d, right);
   }
   let added = biasAt(quad);
-  for (var i = panelOfA * 16u - top * 4u; i < 16u; i = i + 1u) {
+  for (var i = panelOfA * 16u - top * 4u; i < select(16u, 0u, number > last); i = i + 1u) {
     let row = rowOf(t0, t1, t2, t3, i);
     let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
     storeRow(at + i * width, panelOfB * 4u - quad, sum);

@@ -128,7 +128,9 @@ fn multiply(
 ) {
   let across = (params.n + 31u) / 32u;
   let down = (params.m + 15u) / 16u;
-  let id = min((group.y * groups.x + group.x) * GROUP + lane, params.batch * down * across - 1u);
+  let end = params.batch * down * across;
+  let number = (group.y * groups.x + group.x) * GROUP + lane;
+  let id = min(number, end - 1u); // an invocation too many stores nothing
   let matrix = id / (across * down);
   let first = id / across % down * 16u;
   let column = id % across * 8u;
@@ -158,7 +160,7 @@ fn multiply(
     t3 = addRows(t3, leftOf(p3, k), right);
   }
   let at = (matrix * params.m + first) * width + column;
-  for (var i = 0u; i < min(16u, params.m - first); i = i + 1u) {
+  for (var i = 0u; i < select(min(16u, params.m - first), 0u, number >= end); i = i + 1u) {
     storeRow(at + i * width, last + 1u, rowOf(t0, t1, t2, t3, i));
   }
 }
