@@ -1,6 +1,7 @@
 // One step of AdamW over a page of parameters, in place, in the order of PyTorch's arithmetic, with or
 // without the moving average of what it arrives at. What changes from step to step is not among the
-// parameters of the dispatch but in `scalars`, so that a recorded step can be run again.
+// parameters of the dispatch but in `scalars`, so that a recorded step can be run again. A negative
+// coefficient, as kernels/guard.wgsl gives it, leaves everything as it is.
 
 struct Params {
   quads: u32,
@@ -43,7 +44,7 @@ fn step(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.quads) {
+  if (i < params.quads && !(coefficient[0] < 0.0)) {
     parameter[i] = moved(i);
   }
 }
@@ -55,7 +56,7 @@ fn step_average(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.quads) {
+  if (i < params.quads && !(coefficient[0] < 0.0)) {
     let value = moved(i);
     parameter[i] = value;
     if (scalars[RATIO] == 0.0) {

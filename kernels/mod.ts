@@ -25,7 +25,8 @@ fn add(
 `,
   adamw: `// One step of AdamW over a page of parameters, in place, in the order of PyTorch's arithmetic, with or
 // without the moving average of what it arrives at. What changes from step to step is not among the
-// parameters of the dispatch but in \`scalars\`, so that a recorded step can be run again.
+// parameters of the dispatch but in \`scalars\`, so that a recorded step can be run again. A negative
+// coefficient, as kernels/guard.wgsl gives it, leaves everything as it is.
 
 struct Params {
   quads: u32,
@@ -68,7 +69,7 @@ fn step(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.quads) {
+  if (i < params.quads && !(coefficient[0] < 0.0)) {
     parameter[i] = moved(i);
   }
 }
@@ -80,7 +81,7 @@ fn step_average(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.quads) {
+  if (i < params.quads && !(coefficient[0] < 0.0)) {
     let value = moved(i);
     parameter[i] = value;
     if (scalars[RATIO] == 0.0) {
@@ -2556,6 +2557,60 @@ fn input_grad(
     let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     output[at] = inverse * (weight * dz - constant - normal * slope);
     at += params.channels;
+  }
+}
+`,
+  guard: `// Watches a step for numbers that are not finite without the host: the first one found is noted, once
+// and for all, and from then on no optimizer moves anything.
+
+// count: how many values there are; base: the number of the first among all that are watched.
+struct Params { count: u32, base: u32 }
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> values: array<f32>;
+@group(0) @binding(2) var<storage, read> now: array<u32>;
+@group(0) @binding(3) var<storage, read_write> fault: array<u32>;
+@group(0) @binding(4) var<storage, read_write> coefficient: array<f32>;
+
+const STEP = 0u;
+const INDEX = 1u;
+const NONE = 0xffffffffu;
+const EXPONENT = 0x7f800000u;
+
+var<workgroup> found: array<u32, 64>;
+
+// By its bits: a comparison of a number with itself may be compiled away.
+fn is_finite(x: f32) -> bool {
+  return (bitcast<u32>(x) & EXPONENT) != EXPONENT;
+}
+
+@compute @workgroup_size(64)
+fn check(@builtin(local_invocation_index) lane: u32) {
+  var first = NONE;
+  for (var i = lane; i < params.count; i += 64u) {
+    if (!is_finite(values[i])) {
+      first = min(first, i);
+    }
+  }
+  found[lane] = first;
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half >>= 1u) {
+    if (lane < half) {
+      found[lane] = min(found[lane], found[lane + half]);
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u && found[0] != NONE && fault[STEP] == 0u) {
+    fault[STEP] = now[0];
+    fault[INDEX] = params.base + found[0];
+  }
+}
+
+// A negative coefficient tells the optimizer to leave everything as it is.
+@compute @workgroup_size(1)
+fn halt() {
+  if (fault[STEP] != 0u) {
+    coefficient[0] = -1.0;
   }
 }
 `,
@@ -5685,6 +5740,7 @@ export type KernelName =
   | "gather"
   | "gradients"
   | "group_norm"
+  | "guard"
   | "matmul"
   | "max_pool"
   | "pack"

@@ -5,8 +5,8 @@ import { add, affine } from "../ops/mod.ts";
 import type { CodaQuantizer, Quantized } from "../quantizer/mod.ts";
 import { gradients, normal, Replays, type Tensor } from "../tensor/mod.ts";
 import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
-import { clipCoefficient } from "./clip.ts";
 import { emaRatio } from "./ema.ts";
+import { type Fault, Guard, type Named } from "./guard.ts";
 import type { Recipe } from "./recipe.ts";
 import { cosineRate } from "./schedule.ts";
 import { StepResult, type StepScalars } from "./step_result.ts";
@@ -62,6 +62,7 @@ export class Adaptation implements Disposable {
   /** The adapters' parameters with optimizer and average. */
   readonly lora: TrainedSet;
   #gpu: Gpu;
+  #guard: Guard;
   #replays: Replays;
   #step = 0;
 
@@ -71,6 +72,7 @@ export class Adaptation implements Disposable {
     this.model = model;
     this.recipe = recipe;
     this.#gpu = model.quantizer.parameters.gpu;
+    this.#guard = new Guard(this.#gpu);
     this.#replays = new Replays(this.#gpu);
     this.quantizer = new TrainedSet("quantizer", model.quantizer.parameters, {
       betas,
@@ -98,6 +100,14 @@ export class Adaptation implements Disposable {
   get lr(): number {
     const { lr, warmupLr = lr, warmupSteps, steps } = this.recipe;
     return this.phase === "warmup" ? warmupLr : cosineRate(lr, this.#step - warmupSteps, steps);
+  }
+
+  /**
+   * The first loss or gradient that was not finite in the steps so far, if there is one: that step and
+   * those after it moved nothing.
+   */
+  async fault(): Promise<Fault | undefined> {
+    return await this.#guard.read();
   }
 
   /** Continues a run after `step` steps; parameters, moments and averages have been loaded. */
@@ -150,6 +160,7 @@ export class Adaptation implements Disposable {
     this.#count();
     const rates = { lr: this.lr, ratio: this.#emaRatio() };
     for (const set of sets) set.prepare(rates);
+    this.#guard.prepare(this.#step + 1);
     const tensors = this.#replays.run(phase, inputs, (inputs) => work(inputs).tensors);
     this.#step++;
     return StepResult.of(tensors, phase === "joint");
@@ -172,7 +183,12 @@ export class Adaptation implements Disposable {
   #update(sets: readonly TrainedSet[], parts: Parts, { indices }: Quantized): StepResult {
     const total = this.#weigh(parts);
     const found = gradients(total, sets.flatMap(({ tensors }) => tensors));
-    const { norm, coefficient } = clipCoefficient(found, this.recipe.clip);
+    const names = sets.flatMap(({ names }) => names);
+    const { norm, coefficient } = this.#guard.clip(
+      namedLosses({ ...parts, total }),
+      found.map((tensor, i) => ({ name: names[i], tensor })),
+      this.recipe.clip,
+    );
     let at = 0;
     for (const set of sets) {
       const count = set.tensors.length;
@@ -199,7 +215,12 @@ export class Adaptation implements Disposable {
   /** Frees optimizers, averages and recordings; the model stays. */
   [Symbol.dispose](): void {
     this.#replays[Symbol.dispose]();
+    this.#guard[Symbol.dispose]();
     this.quantizer[Symbol.dispose]();
     this.lora[Symbol.dispose]();
   }
+}
+
+function namedLosses(losses: Record<string, Tensor | undefined>): Named[] {
+  return Object.entries(losses).flatMap(([name, tensor]) => tensor ? [{ name, tensor }] : []);
 }

@@ -16,7 +16,7 @@ export interface BlockGroup {
 }
 
 /** How many blocks a tensor of `size` elements has. */
-function blocksOf(size: number): number {
+export function blocksOf(size: number): number {
   return Math.ceil(size / PAGE_BLOCK);
 }
 

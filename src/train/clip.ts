@@ -8,7 +8,7 @@ const kernel = defineKernel("gradients");
 export interface Clip {
   /** ‖g‖ over every element of every gradient; a scalar. */
   readonly norm: Tensor;
-  /** min(1, max / (‖g‖ + 1e-6)); a scalar. */
+  /** min(1, max / (‖g‖ + 1e-6)); a scalar. Negative where a {@link Guard} lets nothing move. */
   readonly coefficient: Tensor;
 }
 
@@ -32,26 +32,38 @@ export interface Clip {
 export function clipCoefficient(gradients: readonly Tensor[], maxNorm: number): Clip {
   if (gradients.length === 0) throw new RangeError("clipCoefficient: there are no gradients");
   if (!(maxNorm > 0)) throw new RangeError(`clipCoefficient: ${maxNorm} is no norm to clip at`);
+  using scope = gradients[0].gpu.scope();
+  const { norm, coefficient } = clipOf(blockSquares(gradients), maxNorm);
+  return { norm: scope.keep(norm), coefficient: scope.keep(coefficient) };
+}
+
+/** The sum of squares of each block of the gradients; see {@link countBlocks}. */
+export function blockSquares(gradients: readonly Tensor[]): Tensor {
   const { gpu } = gradients[0];
-  using scope = gpu.scope();
-  const shared = { count: countBlocks(gradients), max_norm: maxNorm };
-  const partial = empty(gpu, [shared.count]);
+  const count = countBlocks(gradients);
+  const partial = empty(gpu, [count]);
   for (const { bind, params, blocks } of blockGroups(gradients)) {
     gpu.run(kernel, "squares", {
       bind: { ...bind, partial: partial.storage },
-      params: { ...params, ...shared },
+      params: { ...params, count, max_norm: 0 },
       grid: gridFor(blocks, 1),
     });
   }
+  return partial;
+}
+
+/** What {@link clipCoefficient} gives, from the sums of squares of its gradients' blocks. */
+export function clipOf(squares: Tensor, maxNorm: number): Clip {
+  const { gpu } = squares;
   const clip = { norm: empty(gpu, []), coefficient: empty(gpu, []) };
   gpu.run(kernel, "finish", {
     bind: {
-      sums: partial.storage,
+      sums: squares.storage,
       norm: clip.norm.storage,
       coefficient: clip.coefficient.storage,
     },
-    params: { ...NO_GRADIENTS, ...shared },
+    params: { ...NO_GRADIENTS, count: squares.size, max_norm: maxNorm },
     grid: [1, 1, 1],
   });
-  return { norm: scope.keep(clip.norm), coefficient: scope.keep(clip.coefficient) };
+  return clip;
 }

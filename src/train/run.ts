@@ -187,7 +187,7 @@ class Run {
     this.#parts = parts;
     const { codebookSize, patchSizes } = parts.adaptation.model.quantizer.config;
     this.#counts = new CodeCounts(parts.gpu, { scales: patchSizes.length, codebookSize });
-    this.#pace = new Pace(parts.gpu);
+    this.#pace = new Pace(parts.gpu, () => this.#expectSound());
     this.#saved = parts.adaptation.step;
   }
 
@@ -273,9 +273,6 @@ class Run {
     const images = this.#images;
     await this.#reported;
     this.#reported = read.then(async ([{ numbers }, counts]) => {
-      if (!Number.isFinite(numbers.total)) {
-        throw divergence(this.#parts.folder.path, `the loss of step ${info.step}`);
-      }
       const progress = this.#meter.report(info, { numbers, counts, images });
       await this.#parts.folder.metrics.append(progress);
       this.#parts.hooks.onProgress?.(progress);
@@ -283,8 +280,16 @@ class Run {
     this.#reported.catch(() => {}); // whoever waits for it hears of the failure
   }
 
+  /** Refuses to go on from a step that had a number that is not finite. */
+  async #expectSound(): Promise<void> {
+    const { adaptation, folder } = this.#parts;
+    const fault = await adaptation.fault();
+    if (fault) throw divergence(folder.path, `${fault.what} in step ${fault.step}`);
+  }
+
   async #save(): Promise<void> {
     const { adaptation, folder, digest } = this.#parts;
+    await this.#expectSound();
     await this.#reported;
     if (this.#saved === adaptation.step) return;
     await folder.save(adaptation, digest);

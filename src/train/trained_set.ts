@@ -28,6 +28,11 @@ export class TrainedSet implements Disposable {
     return [...this.parameters].map(({ tensor }) => tensor);
   }
 
+  /** The parameters' names in messages and in the run's files, in order. */
+  get names(): string[] {
+    return [...this.parameters].map(({ name }) => `${this.name}.${name}`);
+  }
+
   /** Tells the GPU the numbers of the next step; before anything of the step is dispatched. */
   prepare(rates: AdamWRates): void {
     this.optimizer.prepare(rates);

@@ -240,8 +240,9 @@ gpuTest("adapt: a run that diverges stops and keeps what was saved before", asyn
   await using ground = await TinyGround.make(gpu);
   const options = { ...ground.options, warmupSteps: 0, steps: 9, saveEvery: 1, lr: 1e30 };
   await flat(gpu, async () => {
-    await expectError(gpu, ground, "run", options, RunError, "diverged");
+    await expectError(gpu, ground, "run", options, RunError, "diverged: the loss l1 in step 2 is");
   });
+  assertEquals(await metadataStep(ground, "run"), ["1", "1"]);
   using state = await SafetensorsFile.open(ground.path("run/training.safetensors"));
   for (const name of state.names) {
     assert((await state.floats(name)).every(Number.isFinite), name);
