@@ -8,8 +8,12 @@ if (noGpu) {
     "CODA_NO_GPU=1: the tests that need a GPU and the documentation's examples are not run",
   );
 }
+// Files side by side: a CPU adapter is idle while a test compiles or reads. Each has its own device, so
+// no more than a few.
+const jobs = Math.min(4, navigator.hardwareConcurrency);
 const tests = new Deno.Command(Deno.execPath(), {
-  args: ["test", "-A", ...(noGpu ? [] : ["--doc"]), ...paths],
+  args: ["test", "-A", "--parallel", ...(noGpu ? [] : ["--doc"]), ...paths],
+  env: { DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(jobs) },
 });
 const { code } = await tests.spawn().status;
 Deno.exit(code);

@@ -18,11 +18,12 @@ export interface KeptTiles {
 }
 
 /**
- * The file that keeps the tiles of an adapter, by all that it says of itself; undefined where there is
- * no user's folder for caches, or the process may not use it: nothing is ever asked for.
+ * The file that keeps the tiles of an adapter, by all that it says of itself; undefined where no folder
+ * is given and there is no user's folder for caches, or the process may not use it: nothing is ever
+ * asked for.
  */
-export async function keptFile(gpu: Gpu): Promise<string | undefined> {
-  const folder = await cacheFolder();
+export async function keptFile(gpu: Gpu, given?: string): Promise<string | undefined> {
+  const folder = given ?? await cacheFolder();
   if (folder === undefined) return undefined;
   const sources = KERNELS.map((name) => defineKernel(name).source);
   const known = JSON.stringify([gpu.adapter, Deno.version.deno, sources]);

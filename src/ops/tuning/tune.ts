@@ -7,6 +7,8 @@ import { canMeasure, measureTiles } from "./measure.ts";
 export interface TuneOptions {
   /** Measures them again, whatever is known. */
   again?: boolean;
+  /** Where they are kept; `coda` in the user's folder for caches. */
+  folder?: string;
 }
 
 /** What {@link tune} found. */
@@ -46,17 +48,17 @@ const tunings = new WeakMap<Gpu, Promise<Tuning>>();
  * console.log(tiles.matmul);
  * ```
  */
-export function tune(gpu: Gpu, { again = false }: TuneOptions = {}): Promise<Tuning> {
-  const known = again ? undefined : tunings.get(gpu);
+export function tune(gpu: Gpu, options: TuneOptions = {}): Promise<Tuning> {
+  const known = options.again ? undefined : tunings.get(gpu);
   if (known) return known;
-  const tuning = find(gpu, again);
+  const tuning = find(gpu, options);
   tunings.set(gpu, tuning);
   tuning.catch(() => tunings.delete(gpu));
   return tuning;
 }
 
-async function find(gpu: Gpu, again: boolean): Promise<Tuning> {
-  const file = await keptFile(gpu);
+async function find(gpu: Gpu, { again, folder }: TuneOptions): Promise<Tuning> {
+  const file = await keptFile(gpu, folder);
   const kept = file && !again ? await readKept(gpu, file) : undefined;
   if (kept) {
     const { tiles, measured } = kept;

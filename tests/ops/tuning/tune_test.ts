@@ -18,8 +18,9 @@ const SLOW: Tiles = {
 };
 
 gpuTest("tune: each kind of product has one of its tiles, and the device uses it", async (gpu) => {
-  await inFolder(async () => {
-    const { tiles, source, measured } = await flat(gpu, () => tune(gpu, { again: true }));
+  await inFolder(async (folder) => {
+    const options = { folder, again: true };
+    const { tiles, source, measured } = await flat(gpu, () => tune(gpu, options));
     assertEquals(source, "measured");
     assert(Math.abs(Date.now() - Date.parse(measured!)) < 60_000);
     for (const [slot, known] of Object.entries(candidates[gpu.isCpu ? "cpu" : "gpu"])) {
@@ -31,11 +32,11 @@ gpuTest("tune: each kind of product has one of its tiles, and the device uses it
 
 gpuTest("tune: what one process measures another reads, each device for itself", async (gpu) => {
   await inFolder(async (folder) => {
-    const { tiles, file } = await tune(gpu, { again: true });
+    const { tiles, file } = await tune(gpu, { folder, again: true });
     assertEquals(await namesIn(folder), [file]);
-    assertMatch(file!, /[/\\]coda[/\\]tiles-[0-9a-f]{16}\.json$/);
+    assertMatch(file!, /[/\\]tiles-[0-9a-f]{16}\.json$/);
     using other = await Gpu.create();
-    assertEquals(await tune(other), {
+    assertEquals(await tune(other, { folder }), {
       tiles,
       source: "kept",
       measured: (await tune(gpu)).measured,
@@ -44,19 +45,19 @@ gpuTest("tune: what one process measures another reads, each device for itself",
     if (!gpu.isCpu) return;
     await writeKept(gpu, file!, { tiles: SLOW, measured: new Date().toISOString() });
     using third = await Gpu.create();
-    assertEquals((await tune(third)).tiles, SLOW);
+    assertEquals((await tune(third, { folder })).tiles, SLOW);
     assertEquals(tileFor(third, "matmul"), "registers");
     assertEquals(tileFor(gpu, "matmul"), tiles.matmul);
-    assertEquals((await tune(third, { again: true })).source, "measured");
+    assertEquals((await tune(third, { folder, again: true })).source, "measured");
     assertEquals((await readKept(gpu, file!))?.measured, (await tune(third)).measured);
   });
 });
 
 gpuTest("tune: a kept file that is damaged, old or of other tiles counts as none", async (gpu) => {
-  await inFolder(async () => {
-    const file = (await keptFile(gpu))!;
+  await inFolder(async (folder) => {
+    const file = (await keptFile(gpu, folder))!;
     const now = new Date().toISOString();
-    const { tiles } = await tune(gpu, { again: true });
+    const { tiles } = await tune(gpu, { folder, again: true });
     const days = (count: number) => new Date(Date.now() + count * 24 * 3600 * 1000).toISOString();
     const kept = { tiles, measured: now };
     await writeKept(gpu, file, kept);
@@ -77,45 +78,36 @@ gpuTest("tune: a kept file that is damaged, old or of other tiles counts as none
       assertEquals(await readKept(gpu, file), undefined, text);
     }
     using other = await Gpu.create();
-    assertEquals((await tune(other)).source, "measured");
+    assertEquals((await tune(other, { folder })).source, "measured");
     assertEquals((await readKept(gpu, file))?.measured, (await tune(other)).measured);
   });
 });
 
 gpuTest("tune: without a folder that can be written it lasts for the process", async () => {
+  using gpu = await Gpu.create();
   const blocked = await Deno.makeTempFile();
-  await withVariables({ XDG_CACHE_HOME: blocked }, async () => {
-    using gpu = await Gpu.create();
-    const { source } = await tune(gpu);
-    assertEquals(source, "measured");
-  });
+  assertEquals((await tune(gpu, { folder: join(blocked, "coda") })).source, "measured");
   assertEquals(await Deno.readTextFile(blocked), "");
   await Deno.remove(blocked);
-  await withVariables({ XDG_CACHE_HOME: "", HOME: "", LOCALAPPDATA: "" }, async () => {
-    using gpu = await Gpu.create();
-    assertEquals(await keptFile(gpu), undefined);
-  });
+});
+
+gpuTest("tune: the user's folder for caches, or none", async () => {
+  const folder = await Deno.makeTempDir();
+  assertMatch(await keptBy({ XDG_CACHE_HOME: folder }), /[/\\]coda[/\\]tiles-[0-9a-f]{16}\.json$/);
+  assertEquals(await keptBy({ XDG_CACHE_HOME: "", HOME: "", LOCALAPPDATA: "" }), "none");
+  await Deno.remove(folder, { recursive: true });
 });
 
 gpuTest("tune: asks for no permission", async () => {
-  const script = new URL("unprivileged.ts", import.meta.url);
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--quiet", script.href],
-    env: {
-      DENO_WEBGPU_BACKEND: "vulkan",
-      XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp",
-    },
-  }).output();
-  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  assert(success, decode(stderr));
-  assertEquals(decode(stdout).trim(), "measured, no file");
+  const args = ["run", "--no-prompt", "--quiet", script("unprivileged.ts")];
+  assertEquals(await printed(args), "measured, no file");
 });
 
 gpuTest("tune: a device that may use hardly any memory keeps the tiles of its kind", async () => {
   await inFolder(async (folder) => {
     for (const option of [{ memoryBytes: 2 ** 18 }, { limits: SMALL }]) {
       using gpu = await Gpu.create(option);
-      const { source, tiles } = await flat(gpu, () => tune(gpu));
+      const { source, tiles } = await flat(gpu, () => tune(gpu, { folder }));
       assertEquals(source, "default");
       assertEquals(tiles.matmul, candidates[gpu.isCpu ? "cpu" : "gpu"].matmul[0]);
     }
@@ -123,37 +115,40 @@ gpuTest("tune: a device that may use hardly any memory keeps the tiles of its ki
   });
 });
 
-/** Runs `work` with an empty folder for caches. */
+/** Runs `work` with an empty folder. */
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
-    await withVariables({ XDG_CACHE_HOME: folder }, () => work(folder));
+    await work(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function withVariables(
-  variables: Record<string, string>,
-  work: () => Promise<void>,
-): Promise<void> {
-  const before = Object.keys(variables).map((name) => [name, Deno.env.get(name)] as const);
-  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
-  try {
-    await work();
-  } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, value);
-    }
-  }
+async function namesIn(folder: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => join(folder, name));
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  const inside = join(folder, "coda");
-  try {
-    return (await Array.fromAsync(Deno.readDir(inside))).map(({ name }) => join(inside, name));
-  } catch {
-    return [];
-  }
+/** The file of tiles in a process with these variables: they are a process's, not a test's. */
+function keptBy(variables: Record<string, string>): Promise<string> {
+  const given = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+  return printed(["run", "-A", "--quiet", script("kept_by.ts"), ...given]);
+}
+
+function script(name: string): string {
+  return new URL(name, import.meta.url).href;
+}
+
+/** What a process of Deno prints. */
+async function printed(args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    env: {
+      DENO_WEBGPU_BACKEND: "vulkan",
+      XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? "/tmp",
+    },
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert(success, decode(stderr));
+  return decode(stdout).trim();
 }
