@@ -1,14 +1,17 @@
-import { defineKernel, gridFor } from "../gpu/mod.ts";
+import { defineKernel, type Gpu, gridFor } from "../gpu/mod.ts";
 import { ShapeError } from "./errors.ts";
 import { empty, full, share, zeros } from "./make.ts";
 import {
   type Backward,
   consumeNode,
   type Cotangents,
+  dropNode,
   type JointBackward,
+  latestId,
   newNode,
   type Node,
   partNodes,
+  type Remake,
 } from "./node.ts";
 import { sameShape, shapeText } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -88,6 +91,11 @@ function withRecording<T>(wanted: boolean, work: () => T): T {
   }
 }
 
+/** Whether operations are recorded now. */
+export function isRecording(): boolean {
+  return recording;
+}
+
 /** How a backward pass is run. */
 export interface GradientOptions {
   /** The gradient of what is minimised with respect to `y`; 1 for a `y` of one element. */
@@ -131,21 +139,12 @@ export function gradients(
       "gradients: y was made of constants, or without recording: it has no graph",
     );
   }
-  const order = backwardOrder(y.node);
-  const needed = neededNodes(order, new Set(wanted));
-  const grads: Gradients = new Map();
+  const pass: Pass = { gpu: y.gpu, grads: new Map(), wanted: new Set(wanted) };
+  const { grads } = pass;
   try {
     grads.set(y.node, [startingGradient(y, seed)]);
-    noGrad(() => {
-      for (const node of order) {
-        if (needed.has(node)) passNode(y, node, grads, needed);
-        if (!retain) consumeNode(node);
-        if (!wanted.includes(node)) {
-          dispose(grads.get(node));
-          grads.delete(node);
-        }
-      }
-    });
+    const { node } = y;
+    noGrad(() => passGraph(node, pass, { needed: pass.wanted, retain }));
     return inputs.map((input, i) => claimGradient(input, grads.get(wanted[i])?.[0]));
   } finally {
     for (const cotangents of grads.values()) dispose(cotangents);
@@ -154,6 +153,43 @@ export function gradients(
 
 /** What is known so far of the gradients of nodes' outputs. */
 type Gradients = Map<Node, (Tensor | undefined)[]>;
+
+/** A backward pass under way. */
+interface Pass {
+  readonly gpu: Gpu;
+  readonly grads: Gradients;
+  /** The nodes whose gradients are asked for. */
+  readonly wanted: ReadonlySet<Node>;
+}
+
+/** Which part of a graph is passed, and how. */
+interface PassedPart {
+  /** The nodes further back that a gradient is to reach. */
+  readonly needed: ReadonlySet<Node>;
+  /** Whether what it holds is kept. */
+  readonly retain: boolean;
+  /** Only nodes of higher ids are passed; 0, all, unless given. */
+  readonly since?: number;
+}
+
+/** Leads the gradient of `last` through the nodes behind it, latest first. */
+function passGraph(
+  last: Node,
+  pass: Pass,
+  { needed: further, retain, since = 0 }: PassedPart,
+): void {
+  const { grads, wanted } = pass;
+  const order = backwardOrder(last, since);
+  const needed = neededNodes(order, further);
+  for (const node of order) {
+    if (needed.has(node)) passNode(node, pass, needed);
+    if (!retain) consumeNode(node);
+    if (!wanted.has(node)) {
+      dispose(grads.get(node));
+      grads.delete(node);
+    }
+  }
+}
 
 function dispose(cotangents: Cotangents = []): void {
   for (const gradient of cotangents) gradient?.dispose();
@@ -179,47 +215,63 @@ function startingGradient(y: Tensor, seed: Tensor | undefined): Tensor {
   return share(full(y.gpu, y.shape, 1));
 }
 
-/** All nodes behind `y`, latest first. */
-function backwardOrder(y: Node): Node[] {
-  const seen = new Set<Node>([y]);
+/** All nodes behind `last`, and itself, of ids above `since`, latest first. */
+function backwardOrder(last: Node, since: number): Node[] {
+  const seen = new Set<Node>([last]);
   for (const node of seen) {
-    for (const input of node.inputs) if (input) seen.add(input);
+    for (const input of node.inputs) if (input && input.id > since) seen.add(input);
   }
   return [...seen].sort((a, b) => b.id - a.id);
 }
 
-/** The nodes through which a wanted leaf or tensor is reached. */
+/** The nodes through which one that is wanted is reached, and those that are wanted. */
 function neededNodes(order: readonly Node[], wanted: ReadonlySet<Node>): Set<Node> {
-  const needed = new Set<Node>();
+  const needed = new Set<Node>(wanted);
   for (const node of order.toReversed()) {
-    if (wanted.has(node) || node.inputs.some((input) => input && needed.has(input))) {
-      needed.add(node);
-    }
+    if (node.inputs.some((input) => input && needed.has(input))) needed.add(node);
   }
   return needed;
 }
 
-function passNode(
-  y: Tensor,
-  node: Node,
-  grads: Gradients,
-  needed: ReadonlySet<Node>,
-): void {
+function passNode(node: Node, pass: Pass, needed: ReadonlySet<Node>): void {
+  const { gpu, grads } = pass;
   const dys = grads.get(node);
   const needs = node.inputs.map((input) => input !== undefined && needed.has(input));
   if (!dys || !needs.includes(true)) return;
+  if (node.remake) return passRemade(node, node.remake, pass, needed);
   if (!node.backward) {
     throw new TypeError(
       `gradients: the graph through ${node.name} was consumed: pass retain: true before`,
     );
   }
-  using _scope = y.gpu.scope();
+  using _scope = gpu.scope();
   const sums = node.inputs.map((input) => input && ownSum(grads.get(input)?.[node.part]));
   const found = node.backward(dys, node.saved, needs, sums);
   needs.forEach((isNeeded, i) => {
     const gradient = found[i];
     if (isNeeded && gradient) accumulate(grads, node.inputs[i]!, node.part, gradient);
   });
+}
+
+/**
+ * Passes the graph that a node stands for, made anew, in its place: its operations add to the gradients
+ * known so far one after another, as they would without the node, and so to the same bits.
+ */
+function passRemade(node: Node, remake: Remake, pass: Pass, needed: ReadonlySet<Node>): void {
+  const { grads, wanted } = pass;
+  const since = latestId();
+  const last = withGrad(() => remake(node.saved, node.inputs));
+  const dys = grads.get(node)!;
+  if (wanted.has(node)) grads.set(last, dys.map((dy) => dy && share(dy)));
+  else { // a second holder would keep operations from adding in place
+    grads.set(last, dys);
+    grads.delete(node);
+  }
+  try {
+    passGraph(last, pass, { needed, retain: false, since });
+  } finally {
+    dropNode(last);
+  }
 }
 
 /** A sum that may be added to in place, since only the pass holds its bytes. */

@@ -26,6 +26,12 @@ export type JointBackward = (
   sums: Cotangents,
 ) => readonly (Tensor | null)[];
 
+/**
+ * Makes the graph anew that a node stands for, from what it saved and its inputs, and returns the node
+ * of the same output there, with a holder for the caller.
+ */
+export type Remake = (saved: readonly Tensor[], inputs: readonly (Node | undefined)[]) => Node;
+
 /** A tensor's place in the autograd graph: a leaf, or the operation that made it. */
 export interface Node {
   /** Rises with every recorded operation, so that descending ids are a valid backward order. */
@@ -40,6 +46,8 @@ export interface Node {
   saved: readonly Tensor[];
   /** The operation's gradient; undefined for a leaf and once the graph was consumed. */
   backward: JointBackward | undefined;
+  /** In place of `backward`: makes the graph that gradients pass instead of the node. */
+  remake: Remake | undefined;
   /** Which output of its input it stands for: 0 but for a part of an operation of several outputs. */
   readonly part: number;
   /** How many hold it: its tensor, and the operations that used it. */
@@ -47,6 +55,11 @@ export interface Node {
 }
 
 let lastId = 0;
+
+/** The id of the latest node: all that are made from now on have higher ones. */
+export function latestId(): number {
+  return lastId;
+}
 
 /** The node of a tensor that gradients are wanted for. */
 export function leafNode(shape: Shape): Node {
@@ -85,6 +98,16 @@ export function partNodes(
   return parts;
 }
 
+/** The node of what can be made again; see {@link checkpoint}. */
+export function remadeNode(
+  shape: Shape,
+  inputs: readonly (Node | undefined)[],
+  saved: readonly Tensor[],
+  remake: Remake,
+): Node {
+  return { ...make("checkpoint", [shape], inputs, saved, undefined, 0), remake };
+}
+
 function make(
   name: string,
   shapes: readonly Shape[],
@@ -93,8 +116,15 @@ function make(
   backward: JointBackward | undefined,
   part: number,
 ): Node {
-  for (const input of inputs) if (input) input.references++;
-  return { id: ++lastId, name, shapes, inputs, saved, backward, part, references: 1 };
+  for (const input of inputs) if (input) holdNode(input);
+  const id = ++lastId;
+  return { id, name, shapes, inputs, saved, backward, remake: undefined, part, references: 1 };
+}
+
+/** Adds a holder. */
+export function holdNode(node: Node): Node {
+  node.references++;
+  return node;
 }
 
 /** Frees what a node saved, once backward has passed it or nobody can ask for it any more. */
@@ -102,6 +132,7 @@ export function consumeNode(node: Node): void {
   for (const tensor of node.saved) tensor.dispose();
   node.saved = [];
   node.backward = undefined;
+  node.remake = undefined;
 }
 
 /**
