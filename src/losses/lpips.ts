@@ -2,6 +2,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import { Parameters, type WeightSource } from "../nn/mod.ts";
 import { add, affine, clamp, conv2d, div, mean, sqrt, square, sub, sum } from "../ops/mod.ts";
 import { sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import type { Perceptual } from "./perceptual.ts";
 import { Vgg16, VGG16_CHANNELS } from "./vgg16.ts";
 
 /** What is added to the length of a pixel's features, by which they are divided. */
@@ -41,7 +42,9 @@ export interface LpipsWeights {
  * }
  * ```
  */
-export class Lpips implements Disposable {
+export class Lpips implements Perceptual {
+  /** What it is called in reports. */
+  readonly name = "lpips";
   /** The network whose features are compared. */
   readonly vgg: Vgg16;
   /** The channels' weights, by their keys. */

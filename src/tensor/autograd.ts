@@ -304,10 +304,28 @@ function accumulate(grads: Gradients, node: Node, output: number, gradient: Tens
     sum.dispose();
     sums[output] = target;
   }
-  target.gpu.run(kernel, "add", {
-    bind: { x: gradient.storage, y: target.storage },
-    params: { size: gradient.size },
-    grid: gridFor(Math.ceil(gradient.size / 4), 64),
+  addInto(target, gradient);
+}
+
+/**
+ * `sum ← sum + x`, in place, for f32 tensors of one shape: for sums that outlive the graph. Nothing that a
+ * gradient needs may hold the sum's bytes.
+ *
+ * @example
+ * ```ts
+ * import { addInto, fromArray, Gpu, zeros } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const sum = zeros(gpu, [2]);
+ * for (const x of [[1, 2], [3, 4]]) addInto(sum, fromArray(gpu, x, [2]));
+ * console.log(await sum.read()); // 4, 6
+ * ```
+ */
+export function addInto(sum: Tensor, x: Tensor): void {
+  sum.gpu.run(kernel, "add", {
+    bind: { x: x.storage, y: sum.storage },
+    params: { size: x.size },
+    grid: gridFor(Math.ceil(x.size / 4), 64),
   });
 }
 

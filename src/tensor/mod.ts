@@ -4,6 +4,7 @@
  * @module
  */
 export {
+  addInto,
   type GradientOptions,
   gradients,
   noGrad,

@@ -1,34 +1,59 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { reconstructionLosses } from "../losses/mod.ts";
-import type { Lora } from "../nn/mod.ts";
-import { add, affine } from "../ops/mod.ts";
-import type { CodaQuantizer, Quantized } from "../quantizer/mod.ts";
-import { gradients, normal, Replays, type Tensor } from "../tensor/mod.ts";
-import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
+import { klLoss } from "../losses/mod.ts";
+import type { Parameters } from "../nn/mod.ts";
+import { add, affine, mul, sum } from "../ops/mod.ts";
+import { fromArray, gradients, normal, type Random, Replays, type Tensor } from "../tensor/mod.ts";
+import { type Posterior, samplePosterior } from "../vae/mod.ts";
+import { Criterion } from "./criterion.ts";
 import { emaRatio } from "./ema.ts";
+import { GradientSums } from "./gradient_sums.ts";
 import { type Fault, Guard, type Named } from "./guard.ts";
+import { lastLayer } from "./last_layer.ts";
 import type { Recipe } from "./recipe.ts";
 import { cosineRate } from "./schedule.ts";
-import { StepResult, type StepScalars } from "./step_result.ts";
+import { isLoss, joinedParts, StepResult } from "./step_result.ts";
 import { noiseRandom } from "./streams.ts";
+import {
+  type Critics,
+  type TrainedModel,
+  trainedPart,
+  type TrainedQuantized,
+} from "./trained_model.ts";
 import { TrainedSet } from "./trained_set.ts";
 
-/** What is adapted: a continuous VAE with LoRA in its convolutions, and a quantizer. */
-export interface AdaptedModel {
-  /** The autoencoder; its own weights stay as they are. */
-  readonly vae: AutoencoderKL;
-  /** The adapters in it, with their values. */
-  readonly lora: Lora;
-  /** The quantizer, with its values. */
-  readonly quantizer: CodaQuantizer;
+/** What a step works on, by name; the same names in every step of a phase. */
+type Inputs = Readonly<Record<string, Tensor>>;
+
+/** The losses of a batch that are not of its pixels. */
+interface OwnLosses {
+  /** Their weighted sum. */
+  readonly total: Tensor;
+  readonly scalars: Readonly<Record<string, Tensor>>;
 }
 
-/** Losses before they are summed up. */
-type Parts = Omit<StepScalars, "total" | "gradNorm">;
+/** What a step finds out: scalars by name, and codes. */
+interface Found {
+  readonly scalars: Readonly<Record<string, Tensor>>;
+  readonly indices: readonly Tensor[];
+}
+
+/** What a batch finds out beside that. */
+interface FoundGradients extends Found {
+  /** Of the parameters of both sides: the generator's, then the discriminator's. */
+  readonly gradients: readonly Tensor[];
+}
+
+/** Sets whose gradients are clipped together. */
+interface Side {
+  readonly sets: readonly TrainedSet[];
+  /** What the norm of their gradients is called. */
+  readonly norm: "gradNorm" | "discGradNorm";
+}
 
 /**
  * The adaptation of a continuous VAE to discrete tokens (arXiv 2503.17760), a step at a time: first
- * `warmupSteps` of the quantizer alone on latents, then `steps` of quantizer and LoRA together.
+ * `warmupSteps` of the quantizer alone on latents, then `steps` of quantizer and LoRA together, and of the
+ * discriminator where there is one. Other models train in the same steps: see {@link TrainedModel}.
  *
  * It waits for nothing: steps are sent to the GPU, results are read when someone asks. The first step
  * of a phase and batch is recorded, those after it are replayed.
@@ -55,30 +80,50 @@ type Parts = Omit<StepScalars, "total" | "gradNorm">;
 export class Adaptation implements Disposable {
   /** The settings. */
   readonly recipe: Recipe;
-  /** What is adapted; it belongs to the caller. */
-  readonly model: AdaptedModel;
+  /** What is trained; it belongs to the caller. */
+  readonly model: TrainedModel;
+  /** What judges it; it belongs to the caller too. */
+  readonly critics: Critics;
   /** The quantizer's parameters with optimizer and average. */
-  readonly quantizer: TrainedSet;
-  /** The adapters' parameters with optimizer and average. */
-  readonly lora: TrainedSet;
+  readonly quantizer: TrainedSet | undefined;
+  /** The same of the adapters ("lora") or of the autoencoder ("vae"). */
+  readonly autoencoder: TrainedSet | undefined;
+  /** The same of the discriminator's heads. */
+  readonly discriminator: TrainedSet | undefined;
   #gpu: Gpu;
   #guard: Guard;
   #replays: Replays;
+  #scalarNames = new Map<string, string[]>();
+  #criterion: Criterion;
+  #lastLayer: Tensor | undefined;
+  #sums: GradientSums | undefined;
   #step = 0;
 
-  /** Optimizers and averages begin anew. */
-  constructor(model: AdaptedModel, recipe: Recipe) {
-    const { betas, weightDecay } = recipe;
+  /**
+   * Optimizers and averages begin anew.
+   *
+   * @throws {TypeError} where nothing is trained, or a discriminator has nothing to work against.
+   */
+  constructor(model: TrainedModel, recipe: Recipe, critics: Critics = {}) {
+    const { betas, weightDecay, discWeightDecay } = recipe;
+    const set = (name: string, parameters: Parameters, weightDecay: number) =>
+      new TrainedSet(name, parameters, { betas, weightDecay });
+    const part = trainedPart(model);
+    const { quantizer } = model;
+    const { discriminator } = critics;
+    if (!part && !quantizer) throw new TypeError("the model has nothing that is trained");
     this.model = model;
     this.recipe = recipe;
-    this.#gpu = model.quantizer.parameters.gpu;
+    this.critics = critics;
+    this.#gpu = model.vae.parameters.gpu;
     this.#guard = new Guard(this.#gpu);
     this.#replays = new Replays(this.#gpu);
-    this.quantizer = new TrainedSet("quantizer", model.quantizer.parameters, {
-      betas,
-      weightDecay,
-    });
-    this.lora = new TrainedSet("lora", model.lora.parameters, { betas, weightDecay });
+    this.#criterion = new Criterion(critics, recipe);
+    this.#lastLayer = discriminator && lastLayer(model);
+    this.quantizer = quantizer && set("quantizer", quantizer.parameters, weightDecay);
+    this.autoencoder = part && set(part.name, part.parameters, weightDecay);
+    this.discriminator = discriminator &&
+      set("discriminator", discriminator.parameters, discWeightDecay);
   }
 
   /** How many steps are done, the warm-up's among them. */
@@ -102,6 +147,22 @@ export class Adaptation implements Disposable {
     return this.phase === "warmup" ? warmupLr : cosineRate(lr, this.#step - warmupSteps, steps);
   }
 
+  /** Everything that is trained, with its optimizer and average. */
+  get sets(): readonly TrainedSet[] {
+    return [this.quantizer, this.autoencoder, this.discriminator].filter((set) =>
+      set !== undefined
+    );
+  }
+
+  /** Everything that resuming needs, by its name in training.safetensors. */
+  get state(): readonly { readonly prefix: string; readonly parameters: Parameters }[] {
+    const { discriminator } = this.critics;
+    const buffers = discriminator
+      ? [{ prefix: "buffers.discriminator.", parameters: discriminator.buffers }]
+      : [];
+    return [...this.sets.flatMap(({ state }) => state), ...buffers];
+  }
+
   /**
    * The first loss or gradient that was not finite in the steps so far, if there is one: that step and
    * those after it moved nothing.
@@ -110,7 +171,7 @@ export class Adaptation implements Disposable {
     return await this.#guard.read();
   }
 
-  /** Continues a run after `step` steps; parameters, moments and averages have been loaded. */
+  /** Continues a run after `step` steps; its {@link Adaptation.state} has been loaded. */
   resume(step: number): void {
     this.#step = step;
     this.#count();
@@ -120,107 +181,207 @@ export class Adaptation implements Disposable {
    * A step of the quantizer alone: L_q + 0.05·L_e on scaled latents [B, h, w, z].
    *
    * @returns What the caller reads or drops, and disposes in either case.
+   * @throws {TypeError} where there is no quantizer.
    */
   warmupStep(latents: Tensor): StepResult {
-    const sets = [this.quantizer];
-    return this.#run("warmup", sets, [latents], ([latents]) => {
-      const quantized = this.model.quantizer.forward(latents);
-      const parts = { vq: quantized.vqLoss, entropy: quantized.entropyLoss };
-      return this.#update(sets, parts, quantized);
+    const { quantizer } = this;
+    if (!quantizer) throw new TypeError("warmupStep: the model has no quantizer");
+    const side: Side = { sets: [quantizer], norm: "gradNorm" };
+    this.#prepare();
+    const result = this.#replayed("warmup", { batch: latents }, ({ batch }) => {
+      const quantized = this.model.quantizer!.forward(batch);
+      const { total, scalars } = this.#ownLosses(quantized);
+      const found = gradients(total, quantizer.tensors);
+      return this.#updated([side], {
+        scalars: { ...scalars, total },
+        indices: quantized.indices,
+        gradients: found,
+      });
     });
+    this.#step++;
+    return result;
   }
 
   /**
-   * A step of quantizer and adapters: 0.2·L1 + L2 + L_q + 0.05·L_e on images [B, H, W, 3] in [-1, 1].
+   * A step of quantizer, autoencoder and discriminator on images [B, H, W, 3] in [-1, 1], by
+   * `0.2·L1 + L2 + LPIPS + ramp·w·g + L_q + 0.05·L_e` and the hinge loss.
    *
-   * @returns What the caller reads or drops, and disposes in either case.
+   * Several batches of one shape make a single step: their gradients are averaged, in their order, as if
+   * they were one batch, in the memory of one. Up to rounding the result is the same for losses that are
+   * means over images. L_e's mean assignment, the discriminator's batch statistics and the adaptive weight
+   * are those of each batch.
+   *
+   * @returns What the caller reads or drops, and disposes in either case; losses are the batches' mean.
    */
-  jointStep(images: Tensor): StepResult {
-    const { vae, quantizer } = this.model;
-    const sets = [this.quantizer, this.lora];
-    using noise = this.recipe.samplePosterior ? this.#noise(images) : undefined;
-    return this.#run("joint", sets, noise ? [images, noise] : [images], ([images, noise]) => {
-      const posterior = vae.encode(images);
-      const latent = noise ? samplePosterior(posterior, noise) : posterior.mean;
-      const quantized = quantizer.forward(vae.scaleLatent(latent));
-      const found = vae.decode(vae.unscaleLatent(quantized.fHat));
-      const { l1, l2 } = reconstructionLosses(found, images);
-      const parts = { l1, l2, vq: quantized.vqLoss, entropy: quantized.entropyLoss };
-      return this.#update(sets, parts, quantized);
-    });
-  }
-
-  /** A step: what is the same each time is recorded, what is not is told to the GPU before. */
-  #run(
-    phase: "warmup" | "joint",
-    sets: readonly TrainedSet[],
-    inputs: readonly Tensor[],
-    work: (inputs: readonly Tensor[]) => StepResult,
-  ): StepResult {
-    this.#count();
-    const rates = { lr: this.lr, ratio: this.#emaRatio() };
-    for (const set of sets) set.prepare(rates);
-    this.#guard.prepare(this.#step + 1);
-    const tensors = this.#replays.run(phase, inputs, (inputs) => work(inputs).tensors);
+  jointStep(...batches: Tensor[]): StepResult {
+    this.#prepare();
+    using scope = this.#gpu.scope();
+    const random = noiseRandom(this.recipe.seed, this.#step);
+    const inputs = batches.map((batch) => this.#inputs(batch, random));
+    const result = inputs.length === 1 ? this.#wholeStep(inputs[0]) : this.#accumulated(inputs);
+    for (const tensor of result.tensors) scope.keep(tensor);
     this.#step++;
-    return StepResult.of(tensors, phase === "joint");
+    return result;
   }
 
-  /** The posterior's noise: made on the host, where it is the same on every machine. */
-  #noise({ shape: [batch, height, width] }: Tensor): Tensor {
-    const { reduction, config } = this.model.vae;
-    const [h, w] = [height, width].map((side) => Math.floor(side / reduction));
-    const shape = [batch, h, w, config.latentChannels];
-    return normal(this.#gpu, shape, noiseRandom(this.recipe.seed, this.#step));
+  #wholeStep(inputs: Inputs): StepResult {
+    return this.#replayed(
+      "joint",
+      inputs,
+      (inputs) => this.#updated(this.#sides, this.#backward(inputs)),
+    );
   }
 
-  /** Tells the optimizers how many steps are done, also after one that failed. */
-  #count(): void {
-    this.quantizer.optimizer.steps = this.#step;
-    this.lora.optimizer.steps = Math.max(0, this.#step - this.recipe.warmupSteps);
+  /** The gradients of a batch are added up before those of the next are computed. */
+  #accumulated(batches: readonly Inputs[]): StepResult {
+    const sums = this.#sums ??= new GradientSums(this.sets);
+    sums.clear();
+    const results = batches.map((inputs) =>
+      this.#replayed("part", inputs, (inputs) => {
+        const { scalars, indices, gradients } = this.#backward(inputs, 1 / batches.length);
+        sums.add(gradients);
+        return { scalars, indices };
+      })
+    );
+    const { scalars, indices } = joinedParts(results);
+    const update = this.#replayed(
+      "update",
+      scalars,
+      (scalars) => this.#updated(this.#sides, { scalars, indices: [], gradients: sums.tensors }),
+    );
+    return new StepResult(update.scalars, indices);
   }
 
-  #update(sets: readonly TrainedSet[], parts: Parts, { indices }: Quantized): StepResult {
-    const total = this.#weigh(parts);
-    const found = gradients(total, sets.flatMap(({ tensors }) => tensors));
-    const names = sets.flatMap(({ names }) => names);
-    const { norm, coefficient } = this.#guard.clip(
-      namedLosses({ ...parts, total }),
-      found.map((tensor, i) => ({ name: names[i], tensor })),
+  /** Losses and gradients of a batch that makes up a `share` of its step. */
+  #backward({ batch, noise, ramp }: Inputs, share: number = 1): FoundGradients {
+    const { vae, quantizer } = this.model;
+    const posterior = vae.encode(batch);
+    const latent = noise ? samplePosterior(posterior, noise) : posterior.mean;
+    const quantized = quantizer?.forward(vae.scaleLatent(latent));
+    const found = vae.decode(quantized ? vae.unscaleLatent(quantized.fHat) : latent);
+    const lastLayer = this.#lastLayer;
+    const judged = this.#criterion.generator(found, batch, lastLayer && { lastLayer, ramp });
+    const own = quantized ? this.#ownLosses(quantized) : this.#latentLosses(posterior);
+    // It has the gradients of all losses, for the cotangent is a constant of it.
+    const proxy = add(own.total, sum(mul(found, judged.cotangent)));
+    const wanted = this.#sides[0].sets.flatMap(({ tensors }) => tensors);
+    const ofGenerator = gradients(affine(proxy, share, 0), wanted);
+    const side = this.discriminator && this.#criterion.discriminator(found, batch, share);
+    const total = add(judged.total, own.total);
+    return {
+      scalars: { ...judged.scalars, ...own.scalars, ...side?.scalars, total },
+      indices: quantized?.indices ?? [],
+      gradients: [...ofGenerator, ...side?.gradients ?? []],
+    };
+  }
+
+  /** The losses of a quantizer. */
+  #ownLosses({ vqLoss: vq, entropyLoss: entropy }: TrainedQuantized): OwnLosses {
+    if (!entropy) return { total: vq, scalars: { vq } };
+    const total = add(vq, affine(entropy, this.recipe.entropyWeight, 0));
+    return { total, scalars: { vq, entropy } };
+  }
+
+  /** The losses of a latent that stays continuous. */
+  #latentLosses(posterior: Posterior): OwnLosses {
+    const kl = klLoss(posterior);
+    return { total: affine(kl, this.recipe.klWeight, 0), scalars: { kl } };
+  }
+
+  /** Moves what is trained against its gradients; what was found, with the norms of these. */
+  #updated(sides: readonly Side[], { scalars, indices, gradients }: FoundGradients): Found {
+    const sets = sides.map(({ sets }) => sets);
+    const shares = split(gradients, sets.flat().map(({ tensors }) => tensors.length));
+    const bySet = new Map(sets.flat().map((set, i) => [set, shares[i]]));
+    const clips = this.#guard.clip(
+      entriesOf(scalars).filter(({ name }) => isLoss(name)),
+      sets.map((sets) => sets.flatMap((set) => named(set.names, bySet.get(set)!))),
       this.recipe.clip,
     );
-    let at = 0;
-    for (const set of sets) {
-      const count = set.tensors.length;
-      set.apply(found.slice(at, at + count), coefficient);
-      at += count;
+    sides.forEach(({ sets }, i) => {
+      for (const set of sets) set.apply(bySet.get(set)!, clips[i].coefficient);
+    });
+    const norms = sides.map(({ norm }, i) => [norm, clips[i].norm] as const);
+    return { scalars: { ...scalars, ...Object.fromEntries(norms) }, indices };
+  }
+
+  /** Who is clipped together in a joint step. */
+  get #sides(): readonly Side[] {
+    const { quantizer, autoencoder, discriminator } = this;
+    const generator = [quantizer, autoencoder].filter((set) => set !== undefined);
+    const sides: Side[] = [{ sets: generator, norm: "gradNorm" }];
+    return discriminator ? [...sides, { sets: [discriminator], norm: "discGradNorm" }] : sides;
+  }
+
+  /** What is the same each time is recorded; what is not are inputs, or was told to the GPU before. */
+  #replayed(name: string, inputs: Inputs, work: (inputs: Inputs) => Found): StepResult {
+    const names = Object.keys(inputs);
+    const tensors = this.#replays.run(name, Object.values(inputs), (tensors) => {
+      const named = Object.fromEntries(tensors.map((tensor, i) => [names[i], tensor]));
+      const { scalars, indices } = work(named);
+      this.#scalarNames.set(name, Object.keys(scalars));
+      return [...Object.values(scalars), ...indices];
+    });
+    const scalars = this.#scalarNames.get(name)!;
+    return new StepResult(
+      Object.fromEntries(scalars.map((scalar, i) => [scalar, tensors[i]])),
+      tensors.slice(scalars.length),
+    );
+  }
+
+  /** Tells the optimizers of the next step. */
+  #prepare(): void {
+    this.#count();
+    const { phase, recipe: { warmupSteps, steps } } = this;
+    // The averages copy the parameters all through the warm-up.
+    const ratio = phase === "warmup" ? 0 : emaRatio(this.#step - warmupSteps, steps);
+    const sets = phase === "warmup" ? [this.quantizer!] : this.sets;
+    for (const set of sets) set.prepare({ lr: this.lr, ratio });
+    this.#guard.prepare(this.#step + 1);
+  }
+
+  /** Sets how many steps the optimizers have done, also after one that failed. */
+  #count(): void {
+    for (const { optimizer } of this.sets) {
+      optimizer.steps = Math.max(0, this.#step - this.recipe.warmupSteps);
     }
-    return new StepResult({ total, ...parts, gradNorm: norm }, indices);
+    if (this.quantizer) this.quantizer.optimizer.steps = this.#step;
   }
 
-  #weigh({ l1, l2, vq, entropy }: Parts): Tensor {
-    const { l1Weight, l2Weight, entropyWeight } = this.recipe;
-    let total = add(vq, affine(entropy, entropyWeight, 0));
-    if (l1) total = add(total, affine(l1, l1Weight, 0));
-    if (l2) total = add(total, affine(l2, l2Weight, 0));
-    return total;
+  /** A batch, and what of its step is decided on the host, where it is the same on every machine. */
+  #inputs(batch: Tensor, noise: Random): Inputs {
+    const { vae } = this.model;
+    const { samplePosterior, warmupSteps, steps } = this.recipe;
+    const [images, ...sides] = batch.shape;
+    const [h, w] = sides.map((side) => Math.floor(side / vae.reduction));
+    const shape = [images, h, w, vae.config.latentChannels];
+    const ramp = Math.min(1, (this.#step - warmupSteps) / steps);
+    return {
+      batch,
+      ...samplePosterior && { noise: normal(this.#gpu, shape, noise) },
+      ...this.discriminator && { ramp: fromArray(this.#gpu, [ramp], []) },
+    };
   }
 
-  /** The average copies the parameters all through the warm-up. */
-  #emaRatio(): number {
-    const { warmupSteps, steps } = this.recipe;
-    return this.phase === "warmup" ? 0 : emaRatio(this.#step - warmupSteps, steps);
-  }
-
-  /** Frees optimizers, averages and recordings; the model stays. */
+  /** Frees optimizers, averages and recordings; model and critics stay. */
   [Symbol.dispose](): void {
     this.#replays[Symbol.dispose]();
     this.#guard[Symbol.dispose]();
-    this.quantizer[Symbol.dispose]();
-    this.lora[Symbol.dispose]();
+    this.#sums?.[Symbol.dispose]();
+    for (const set of this.sets) set[Symbol.dispose]();
   }
 }
 
-function namedLosses(losses: Record<string, Tensor | undefined>): Named[] {
-  return Object.entries(losses).flatMap(([name, tensor]) => tensor ? [{ name, tensor }] : []);
+function entriesOf(tensors: Readonly<Record<string, Tensor>>): Named[] {
+  return named(Object.keys(tensors), Object.values(tensors));
+}
+
+function named(names: readonly string[], tensors: readonly Tensor[]): Named[] {
+  return names.map((name, i) => ({ name, tensor: tensors[i] }));
+}
+
+/** A list as lists of these lengths. */
+function split<T>(all: readonly T[], lengths: readonly number[]): (readonly T[])[] {
+  let at = 0;
+  return lengths.map((length) => all.slice(at, at += length));
 }

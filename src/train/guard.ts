@@ -40,7 +40,7 @@ export interface Fault {
  * guard.prepare(7);
  * const losses = [{ name: "l1", tensor: full(gpu, [], 1) }];
  * const gradients = [{ name: "weight", tensor: fromArray(gpu, [1, Infinity], [2]) }];
- * const { coefficient } = guard.clip(losses, gradients, 10);
+ * const [{ coefficient }] = guard.clip(losses, [gradients], 10);
  * console.assert(await coefficient.item() < 0);
  * const { step, what } = (await guard.read())!;
  * console.assert(step === 7 && what === "the gradient of weight");
@@ -68,29 +68,30 @@ export class Guard implements Disposable {
   }
 
   /**
-   * What {@link clipCoefficient} gives, after a look at the losses, in order, and then at the gradients.
-   * The same each time, so that a step with it can be replayed.
+   * What {@link clipCoefficient} gives for each side, gradients that are clipped together, after a look at
+   * the losses, in order, and then at all gradients: a fault of one side halts all. The same each time, so
+   * that a step with it can be replayed.
    *
    * @param losses Scalars; at least one.
-   * @param gradients At least one.
+   * @param sides At least one gradient each.
    */
-  clip(losses: readonly Named[], gradients: readonly Named[], maxNorm: number): Clip {
+  clip(
+    losses: readonly Named[],
+    sides: readonly (readonly Named[])[],
+    maxNorm: number,
+  ): Clip[] {
     using scope = this.#gpu.scope();
     const scalars = noGrad(() => stack(losses.map(({ tensor }) => tensor)));
     this.#check(losses.map(({ name }) => ({ what: `the loss ${name}`, count: 1 })), scalars);
-    const squares = blockSquares(gradients.map(({ tensor }) => tensor));
-    const parts = gradients.map(({ name, tensor }) => ({
-      what: `the gradient of ${name}`,
-      count: blocksOf(tensor.size),
-    }));
-    this.#check(parts, squares);
-    const { norm, coefficient } = clipOf(squares, maxNorm);
-    this.#gpu.run(kernel, "halt", {
-      bind: { fault: this.#fault.storage, coefficient: coefficient.storage },
-      params: { count: 0, base: 0 },
-      grid: [1, 1, 1],
+    const clips = sides.map((gradients) => clipOf(this.#squares(gradients), maxNorm));
+    return clips.map(({ norm, coefficient }) => {
+      this.#gpu.run(kernel, "halt", {
+        bind: { fault: this.#fault.storage, coefficient: coefficient.storage },
+        params: { count: 0, base: 0 },
+        grid: [1, 1, 1],
+      });
+      return { norm: scope.keep(norm), coefficient: scope.keep(coefficient) };
     });
-    return { norm: scope.keep(norm), coefficient: scope.keep(coefficient) };
   }
 
   /** The fault, if there is one in what was dispatched so far. */
@@ -105,6 +106,17 @@ export class Guard implements Disposable {
   [Symbol.dispose](): void {
     this.#now.dispose();
     this.#fault.dispose();
+  }
+
+  /** The sums of squares of the gradients' blocks, looked at. */
+  #squares(gradients: readonly Named[]): Tensor {
+    const squares = blockSquares(gradients.map(({ tensor }) => tensor));
+    const parts = gradients.map(({ name, tensor }) => ({
+      what: `the gradient of ${name}`,
+      count: blocksOf(tensor.size),
+    }));
+    this.#check(parts, squares);
+    return squares;
   }
 
   #check(parts: readonly Part[], values: Tensor): void {

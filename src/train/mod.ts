@@ -4,7 +4,7 @@
  * @module
  */
 export { AdamW, type AdamWOptions, type AdamWRates, type AdamWStep } from "./adamw.ts";
-export { Adaptation, type AdaptedModel } from "./adaptation.ts";
+export { Adaptation } from "./adaptation.ts";
 export { type Clip, clipCoefficient } from "./clip.ts";
 export { Ema, emaRatio } from "./ema.ts";
 export { OptionError, RunError } from "./errors.ts";
@@ -15,5 +15,12 @@ export type { StepInfo, TrainingProgress } from "./progress.ts";
 export { defaultRecipe, type Recipe } from "./recipe.ts";
 export { adapt, type AdaptHooks, type AdaptResult, resumeAdapt } from "./run.ts";
 export { cosineRate } from "./schedule.ts";
-export { type StepNumbers, type StepReport, StepResult, type StepScalars } from "./step_result.ts";
+export { type StepNumbers, type StepReport, StepResult } from "./step_result.ts";
+export type {
+  AdaptedModel,
+  Critics,
+  TrainedModel,
+  TrainedQuantized,
+  TrainedQuantizer,
+} from "./trained_model.ts";
 export { TrainedSet } from "./trained_set.ts";

@@ -1,5 +1,5 @@
 import { type CodebookUse, useOfCounts } from "../metrics/mod.ts";
-import type { StepNumbers } from "./step_result.ts";
+import { lossesOf, measuresOf, type StepNumbers } from "./step_result.ts";
 
 /** What is known of a step before it is read. */
 export interface StepInfo {
@@ -15,17 +15,19 @@ export interface StepInfo {
 
 /** How far a run is and how it goes. */
 export interface TrainingProgress extends StepInfo {
-  /** The losses of the step by name, `total` their weighted sum; `l1` and `l2` only in a joint step. */
-  readonly losses: Omit<StepNumbers, "gradNorm">;
+  /** The losses of the step by name, as {@link StepNumbers} says; `total` is their weighted sum. */
+  readonly losses: { readonly total: number; readonly [name: string]: number };
   /** The norm of all gradients before clipping. */
   readonly gradNorm: number;
+  /** What else {@link StepNumbers} names. */
+  readonly measures: { readonly [name: string]: number };
   /** The share of the codebook that the steps of the last reports used, 0 to 1. */
   readonly codebookUse: number;
   /** The rest of it: codes that no scale chose in those steps. */
   readonly deadCodes: number;
   /** The perplexity of the codes of those steps. */
   readonly perplexity: number;
-  /** Use and perplexity of each scale in those steps, coarse to fine. */
+  /** Use and perplexity of each scale in those steps, coarse to fine; none without a quantizer. */
   readonly scales: readonly CodebookUse[];
   /** Images (in the warm-up latents) per second of late. */
   readonly imagesPerSecond: number;
@@ -70,11 +72,11 @@ export class ProgressMeter {
     this.#window = [...this.#window, counts].slice(-WINDOW);
     const byScale = counts.map((_, scale) => total(this.#window.map((report) => report[scale])));
     const { used, perplexity } = useOfCounts(total(byScale));
-    const { gradNorm, ...losses } = numbers;
     return {
       ...info,
-      losses,
-      gradNorm,
+      losses: lossesOf(numbers),
+      gradNorm: numbers.gradNorm,
+      measures: measuresOf(numbers),
       codebookUse: used,
       deadCodes: 1 - used,
       perplexity,
@@ -95,7 +97,7 @@ export class ProgressMeter {
 }
 
 function total(parts: readonly ArrayLike<number>[]): Float64Array {
-  const sum = new Float64Array(parts[0].length);
+  const sum = new Float64Array(parts[0]?.length ?? 0);
   for (const part of parts) {
     for (let code = 0; code < sum.length; code++) sum[code] += part[code];
   }

@@ -1,4 +1,4 @@
-/** What the mathematics of an adaptation depends on; the defaults are SPEC section 6's. */
+/** What the mathematics of an adaptation depends on; the defaults are SPEC sections 5 and 6's. */
 export interface Recipe {
   /** Steps of quantizer and LoRA together. */
   steps: number;
@@ -16,14 +16,22 @@ export interface Recipe {
   betas: readonly [number, number];
   /** AdamW's decoupled weight decay. */
   weightDecay: number;
-  /** The norm that all gradients together are clipped to. */
+  /** The same for the discriminator. */
+  discWeightDecay: number;
+  /** The norm that the gradients of either side, generator and discriminator, are clipped to. */
   clip: number;
   /** The weight of L1. */
   l1Weight: number;
   /** The weight of L2. */
   l2Weight: number;
+  /** The weight of the perceptual loss. */
+  perceptualWeight: number;
+  /** The weight of the adversarial loss beside its adaptive one and the ramp. */
+  discWeight: number;
   /** The weight of the entropy loss L_e; L_q has 1. */
   entropyWeight: number;
+  /** The weight of the divergence of a latent that stays continuous. */
+  klWeight: number;
 }
 
 /** The paper's settings, for a run of `steps`. */
@@ -36,9 +44,13 @@ export function defaultRecipe(steps: number): Recipe {
     samplePosterior: true,
     betas: [0.5, 0.9],
     weightDecay: 0.005,
+    discWeightDecay: 0.0005,
     clip: 10,
     l1Weight: 0.2,
     l2Weight: 1,
+    perceptualWeight: 1,
+    discWeight: 1,
     entropyWeight: 0.05,
+    klWeight: 1e-6,
   };
 }

@@ -185,7 +185,8 @@ class Run {
 
   constructor(parts: LoopParts) {
     this.#parts = parts;
-    const { codebookSize, patchSizes } = parts.adaptation.model.quantizer.config;
+    const { codebookSize, patchSizes } = parts.adaptation.model.quantizer?.config ??
+      { codebookSize: 1, patchSizes: [] };
     this.#counts = new CodeCounts(parts.gpu, { scales: patchSizes.length, codebookSize });
     this.#pace = new Pace(parts.gpu, () => this.#expectSound());
     this.#saved = parts.adaptation.step;

@@ -29,8 +29,9 @@ import { newModel, type RunModel } from "./run_model.ts";
  * - `config.json`, written first: `vae`, `quantizer`, `lora` and `training`, all that rebuilding needs.
  * - `model.safetensors`: the tokenizer to use. `vae.*` by LDM key with the adapters beside their
  *   convolutions, `quantizer.*` by official key; moving averages all, `step` in the metadata.
- * - `training.safetensors`: what resuming needs, in one file and so of one step. `quantizer.*` and
- *   `lora.*` as trained, `ema.*`, `first.*` and `second.*` of both.
+ * - `training.safetensors`: what resuming needs, in one file and so of one step. `quantizer.*`, `lora.*`
+ *   and `discriminator.*` as trained, `ema.*`, `first.*` and `second.*` of each, and
+ *   `buffers.discriminator.*`, its spectral-norm vectors and batch statistics.
  * - `metrics.jsonl`: a line a report.
  */
 export class RunFolder {
@@ -111,14 +112,11 @@ export class RunFolder {
    * @throws {RunError} where the weights are not finite; what was saved before stays.
    */
   async save(adaptation: Adaptation, images: string): Promise<void> {
-    const { vae } = adaptation.model;
-    const model = await Promise.all([
-      stored("vae.", vae.parameters),
-      stored("vae.", adaptation.lora.ema.average),
-      stored("quantizer.", adaptation.quantizer.ema.average),
-    ]);
+    const model = await Promise.all(
+      modelParts(adaptation).map(({ prefix, parameters }) => stored(prefix, parameters)),
+    );
     const state = await Promise.all(
-      states(adaptation).map(({ prefix, parameters }) => stored(prefix, parameters)),
+      adaptation.state.map(({ prefix, parameters }) => stored(prefix, parameters)),
     );
     const step = String(adaptation.step);
     for (const tensor of state.flat()) this.#expectFinite(tensor, step);
@@ -142,7 +140,7 @@ export class RunFolder {
           "or begin another run",
       );
     }
-    for (const { prefix, parameters } of states(adaptation)) {
+    for (const { prefix, parameters } of adaptation.state) {
       await parameters.load(prefixed(file, prefix));
     }
     adaptation.resume(Number(file.metadata.step));
@@ -193,8 +191,16 @@ export function runConfig({ vae, quantizer, lora, options }: RunModel): Config {
   };
 }
 
-function states({ quantizer, lora }: Adaptation) {
-  return [...quantizer.state, ...lora.state];
+/** What the model is made of: averages of what was trained, beside what was not. */
+function modelParts({ model: { vae }, autoencoder, quantizer }: Adaptation) {
+  const frozen = autoencoder?.name === "vae" ? [] : [vae.parameters];
+  return [
+    ...[...frozen, ...autoencoder ? [autoencoder.ema.average] : []].map((parameters) => ({
+      prefix: "vae.",
+      parameters,
+    })),
+    ...quantizer ? [{ prefix: "quantizer.", parameters: quantizer.ema.average }] : [],
+  ];
 }
 
 async function stored(prefix: string, parameters: Parameters): Promise<TensorToStore[]> {

@@ -3,7 +3,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import { type Conv2d, injectLora, type Lora } from "../nn/mod.ts";
 import { CodaQuantizer, type QuantizerConfig } from "../quantizer/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
-import type { AdaptedModel } from "./adaptation.ts";
+import type { AdaptedModel } from "./trained_model.ts";
 import { OptionError } from "./errors.ts";
 import { type AdaptOptions, defaultPatchSizes, type ResolvedOptions } from "./options.ts";
 import { loraRandom, quantizerRandom } from "./streams.ts";

@@ -276,12 +276,12 @@ function byImage({ indices }: StepReport, batch: number): number[] {
 
 async function compareParameters(
   { file }: Golden<ParityJson>,
-  { quantizer, lora }: Adaptation,
+  { sets }: Adaptation,
   run: string,
   when: string,
   relative: number,
 ): Promise<void> {
-  for (const { name: set, parameters } of [quantizer, lora]) {
+  for (const { name: set, parameters } of sets) {
     const prefix = `${run}${set}_${when}.`;
     const found = new Map((await parameters.weights()).map(({ name, data }) => [name, data]));
     const names = file.names.filter((name) => name.startsWith(prefix));

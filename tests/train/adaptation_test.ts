@@ -70,7 +70,7 @@ gpuTest("Adaptation: the warm-up trains the quantizer alone, at a constant rate"
   const after = await snapshot(model);
   assertSame(after.lora, before.lora);
   assert(after.quantizer.some((value, i) => value !== before.quantizer[i]));
-  assertSame(await values(adaptation.quantizer.ema.average), after.quantizer, "averages");
+  assertSame(await values(adaptation.quantizer!.ema.average), after.quantizer, "averages");
   assertEquals([adaptation.phase, adaptation.lr], ["joint", 1e-3]);
   await jointReport(adaptation, 3);
   assertEquals(adaptation.lr, cosineRate(1e-3, 1, 4));
@@ -90,8 +90,9 @@ gpuTest("Adaptation: replayed steps give the bytes of steps done anew", async (g
         : adaptation.jointStep(input);
       reports.push(await result.read());
     }
-    const sets = [adaptation.quantizer, adaptation.lora].flatMap(({ state }) => state);
-    const weights = await Promise.all(sets.map(({ parameters }) => parameters.weights()));
+    const weights = await Promise.all(
+      adaptation.state.map(({ parameters }) => parameters.weights()),
+    );
     return { reports, weights };
   };
   await flat(gpu, async () => assertEquals(await run(true), await run(false)));

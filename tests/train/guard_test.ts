@@ -40,7 +40,7 @@ gpuTest(
             return { name: `g${i}`, tensor: fromArray(gpu, data, [size]) };
           });
           guard.prepare(number);
-          return guard.clip(losses, gradients, 10);
+          return guard.clip(losses, [gradients], 10)[0];
         };
         const good = step(1, false);
         const tensors = SIZES.map((size) => full(gpu, [size], 0.5));
@@ -56,6 +56,18 @@ gpuTest(
   },
 );
 
+gpuTest("Guard: a fault of one side halts the others too", async (gpu) => {
+  await flat(gpu, async () => {
+    using guard = new Guard(gpu);
+    using _scope = gpu.scope();
+    guard.prepare(1);
+    const sides = [1, NaN].map((value, i) => [{ name: `g${i}`, tensor: full(gpu, [3], value) }]);
+    const clips = guard.clip([{ name: "l", tensor: full(gpu, [], 0) }], sides, 10);
+    assertEquals(await Promise.all(clips.map(({ coefficient }) => coefficient.item())), [-1, -1]);
+    assertEquals(await guard.read(), { step: 1, what: "the gradient of g1" });
+  });
+});
+
 gpuTest("Guard: what it halts moves neither parameters nor moments nor averages", async (gpu) => {
   using parameters = new Parameters(gpu);
   parameters.declare("weight", [5]);
@@ -68,7 +80,7 @@ gpuTest("Guard: what it halts moves neither parameters nor moments nor averages"
     const gradients = [full(gpu, [5], value)];
     guard.prepare(optimizer.steps + 1);
     const named = gradients.map((tensor) => ({ name: "weight", tensor }));
-    const { coefficient } = guard.clip([{ name: "l", tensor: full(gpu, [], 0) }], named, 10);
+    const [{ coefficient }] = guard.clip([{ name: "l", tensor: full(gpu, [], 0) }], [named], 10);
     optimizer.step(gradients, { lr: 0.1, ratio: 0.5, coefficient, ema: average });
   };
   const state = async () =>
@@ -92,7 +104,7 @@ gpuTest("Guard: a replayed step is watched under its own number", async (gpu) =>
     guard.prepare(10 + i);
     const outputs = replays.run("step", [gradient], ([tensor]) => {
       const loss = { name: "l", tensor: full(gpu, [], 1) };
-      return [guard.clip([loss], [{ name: "weight", tensor }], 10).coefficient];
+      return [guard.clip([loss], [[{ name: "weight", tensor }]], 10)[0].coefficient];
     });
     for (const output of outputs) output.dispose();
   }

@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { ProgressMeter, type StepInfo } from "../../src/train/progress.ts";
 
 const INFO: StepInfo = { step: 1, total: 20, phase: "joint", lr: 1 };
-const NUMBERS = { total: 1, vq: 1, entropy: 0, gradNorm: 2 };
+const NUMBERS = { total: 1, vq: 1, entropy: 0, gradNorm: 2, accReal: 0.5 };
 
 Deno.test("a report has use and perplexity of each scale, and the codes that none of them chose", () => {
   const counts = [new Uint32Array([3, 0, 0, 0]), new Uint32Array([1, 2, 2, 0])];
@@ -14,6 +14,7 @@ Deno.test("a report has use and perplexity of each scale, and the codes that non
   assertAlmostEquals(report.scales[1].perplexity, Math.exp(entropy), 1e-12);
   assertAlmostEquals(report.perplexity, Math.exp(1.5 * Math.LN2), 1e-12); // 4, 2, 2 of 8
   assertEquals([report.gradNorm, report.losses], [2, { total: 1, vq: 1, entropy: 0 }]);
+  assertEquals(report.measures, { accReal: 0.5 });
 });
 
 Deno.test("the last eight reports are counted together", () => {
