@@ -22,6 +22,16 @@ function reason(folder: string, error: unknown): string {
   return `${text}; free space or choose another path`;
 }
 
+/** A name beside a path that nobody has. */
+function temporaryOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+}
+
+/** Whether a name is one that writing left behind when it was killed. */
+export function isTemporary(name: string): boolean {
+  return /^\..*\.[0-9a-f]{8}\.tmp$/.test(name);
+}
+
 /** Writes all of `bytes`, and lets the program hear of Ctrl-C while it does. */
 export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
@@ -56,7 +66,7 @@ export async function writeFileAtomic(
   contents: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  const temporary = temporaryOf(path);
   const chunks = typeof contents === "string"
     ? [new TextEncoder().encode(contents)]
     : contents instanceof Uint8Array
@@ -110,4 +120,65 @@ export async function makeFolder(folder: string): Promise<void> {
   } catch (error) {
     throw new WriteError(folder, reason(folder, error), error);
   }
+}
+
+/**
+ * Writes a folder so that all of it is there under its name or none: what `fill` writes lies beside it
+ * until it is done. A folder of that name gives way.
+ *
+ * @param fill Writes the files into the folder that it is given.
+ * @throws {WriteError} Where the folder cannot be written; nothing is left behind.
+ */
+export async function writeFolderAtomic(
+  path: string,
+  fill: (folder: string) => Promise<void>,
+): Promise<void> {
+  const temporary = temporaryOf(path);
+  try {
+    await Deno.mkdir(temporary);
+    await fill(temporary);
+    await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary, { recursive: true }).catch(() => {});
+    if (error instanceof WriteError) {
+      throw new WriteError(error.file.replace(temporary, path), error.problem, error);
+    }
+    if (error instanceof Error && error.name in Deno.errors) {
+      throw new WriteError(path, reason(dirname(path), error), error);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Gives a file a second name, which stays when the first one goes; what had that name gives way to it
+ * at once. Where the file system has no links it becomes a copy.
+ *
+ * @throws {WriteError} Where the name cannot be given.
+ */
+export async function linkFileAtomic(from: string, to: string): Promise<void> {
+  const temporary = temporaryOf(to);
+  try {
+    await Deno.link(from, temporary).catch(() => Deno.copyFile(from, temporary));
+    await Deno.rename(temporary, to);
+  } catch (error) {
+    throw new WriteError(to, reason(dirname(to), error), error);
+  } finally {
+    // A rename to another name of the same file leaves both.
+    await Deno.remove(temporary).catch(() => {});
+  }
+}
+
+/** Adds to the end of a file. @throws {WriteError} Where that cannot be. */
+export async function appendFile(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await Deno.writeFile(path, bytes, { append: true });
+  } catch (error) {
+    throw new WriteError(path, reason(dirname(path), error), error);
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

@@ -57,10 +57,13 @@ export class WriteError extends Error {
   override readonly name: string = "WriteError";
   /** The file or folder that was to be written. */
   readonly file: string;
+  /** Why it cannot be, and what to do. */
+  readonly problem: string;
 
   /** Makes the error of `file`; `problem` says why and what to do. */
   constructor(file: string, problem: string, cause?: unknown) {
     super(`cannot write ${file}: ${problem}`, { cause });
     this.file = file;
+    this.problem = problem;
   }
 }

@@ -69,6 +69,7 @@ export const adapt: Command = defineCommand({
       min: 0,
     }),
     saveEvery: numberFlag("steps from one save to the next; default 200", count),
+    keep: numberFlag("how many of the newest checkpoints stay; default 2", count),
     logEvery: numberFlag("steps from one report to the next; default 10", count),
     json: booleanFlag("print each report as a line of JSON"),
   },
@@ -116,6 +117,7 @@ export const adapt: Command = defineCommand({
         warmupLr: rest.warmupLr,
         seed: rest.seed,
         saveEvery: rest.saveEvery,
+        keep: rest.keep,
         logEvery: rest.logEvery,
       },
     });

@@ -1,5 +1,7 @@
+import { Checkpoints } from "./checkpoints.ts";
+
 /** What a run writes before its first save. */
-const BEGUN: readonly string[] = ["config.json", "metrics.jsonl"];
+const BEGUN: readonly string[] = ["config.json", "metrics.jsonl", "checkpoints"];
 
 /**
  * Whether a run may begin in a folder: there is none, it is empty, or it holds only what a run left
@@ -9,10 +11,19 @@ export async function isFree(folder: string): Promise<boolean> {
   try {
     const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
     if (names.length === 0) return true;
-    return names.every((name) => BEGUN.includes(name)) && await isOfRun(`${folder}/config.json`);
+    if (!names.every((name) => BEGUN.includes(name))) return false;
+    const saved = await new Checkpoints(`${folder}/checkpoints`).steps();
+    return saved.length === 0 && await isOfRun(`${folder}/config.json`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return true;
     throw error;
+  }
+}
+
+/** Removes what a run left in a folder that {@link isFree}. */
+export async function clearBegun(folder: string): Promise<void> {
+  for await (const { name } of Deno.readDir(folder)) {
+    if (BEGUN.includes(name)) await Deno.remove(`${folder}/${name}`, { recursive: true });
   }
 }
 

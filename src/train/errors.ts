@@ -16,8 +16,8 @@ export class RunError extends Error {
   readonly folder: string;
 
   /** Makes the error of the run in `folder`; `problem` continues the sentence after its name. */
-  constructor(folder: string, problem: string) {
-    super(`${folder}: ${problem}`);
+  constructor(folder: string, problem: string, options?: ErrorOptions) {
+    super(`${folder}: ${problem}`, options);
     this.folder = folder;
   }
 }

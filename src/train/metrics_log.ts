@@ -1,3 +1,5 @@
+import { appendFile, writeFileAtomic } from "../checkpoint/atomic.ts";
+
 /** Lines of JSON in a file, one a report. */
 export class MetricsLog {
   #path: string;
@@ -7,9 +9,9 @@ export class MetricsLog {
     this.#path = path;
   }
 
-  /** Adds a line. */
+  /** Adds a line. @throws {WriteError} where there is no room. */
   async append(line: { readonly step: number }): Promise<void> {
-    await Deno.writeTextFile(this.#path, `${JSON.stringify(line)}\n`, { append: true });
+    await appendFile(this.#path, new TextEncoder().encode(`${JSON.stringify(line)}\n`));
   }
 
   /** Drops what a run wrote after its last save: lines beyond `step`, and one cut short. */
@@ -22,7 +24,7 @@ export class MetricsLog {
       throw error;
     }
     const lines = text.split("\n").filter((line) => stepOf(line) <= step);
-    await Deno.writeTextFile(this.#path, lines.map((line) => `${line}\n`).join(""));
+    await writeFileAtomic(this.#path, lines.map((line) => `${line}\n`).join(""));
   }
 }
 

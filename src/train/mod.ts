@@ -13,7 +13,8 @@ export { type FillOptions, type LatentBatchOptions, LatentCache } from "./latent
 export { type AdaptOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 export type { StepInfo, TrainingProgress } from "./progress.ts";
 export { defaultRecipe, type Recipe } from "./recipe.ts";
-export { adapt, type AdaptHooks, type AdaptResult, resumeAdapt } from "./run.ts";
+export type { AdaptHooks, AdaptResult } from "./hooks.ts";
+export { adapt, resumeAdapt } from "./run.ts";
 export { cosineRate } from "./schedule.ts";
 export { type StepNumbers, type StepReport, StepResult } from "./step_result.ts";
 export type {

@@ -46,6 +46,8 @@ export interface AdaptOptions {
   seed?: number;
   /** Steps from one save to the next; 200. */
   saveEvery?: number;
+  /** How many of the newest checkpoints stay; 2. */
+  keep?: number;
   /** Steps from one report to the next; 10. */
   logEvery?: number;
 }
@@ -71,7 +73,7 @@ export type ResolvedOptions =
   };
 
 /** The options that a resumed run may have otherwise than it began: they do not change its result. */
-const FREE: readonly string[] = ["images", "saveEvery", "logEvery"];
+const FREE: readonly string[] = ["images", "saveEvery", "keep", "logEvery"];
 
 const COUNTS = [
   "batch",
@@ -81,6 +83,7 @@ const COUNTS = [
   "codebookSize",
   "rank",
   "saveEvery",
+  "keep",
   "logEvery",
 ] as const;
 
@@ -109,6 +112,7 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     warmupLr: undefined,
     seed: 0,
     saveEvery: 200,
+    keep: 2,
     logEvery: 10,
     ...given(options),
   };

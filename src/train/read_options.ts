@@ -36,6 +36,7 @@ const KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
   warmupLr: optional(NUMBER),
   seed: NUMBER,
   saveEvery: NUMBER,
+  keep: NUMBER,
   logEvery: NUMBER,
 };
 

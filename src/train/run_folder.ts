@@ -1,3 +1,4 @@
+import { linkFileAtomic } from "../checkpoint/atomic.ts";
 import {
   type Config,
   configPart,
@@ -8,6 +9,7 @@ import {
   readVaeConfig,
   SafetensorsFile,
   type TensorToStore,
+  WriteError,
   writeFileAtomic,
   writeSafetensors,
 } from "../checkpoint/mod.ts";
@@ -16,22 +18,29 @@ import type { Parameters } from "../nn/mod.ts";
 import { quantizerConfigFromJson, quantizerConfigToJson } from "../quantizer/mod.ts";
 import { AutoencoderKL, vaeConfigToJson } from "../vae/mod.ts";
 import type { Adaptation } from "./adaptation.ts";
-import { isFree } from "./begun.ts";
+import { clearBegun, isFree } from "./begun.ts";
+import { Checkpoints, type Sound } from "./checkpoints.ts";
+import { divergence, unsaved } from "./endings.ts";
 import { RunError } from "./errors.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readOptions } from "./read_options.ts";
 import { newModel, type RunModel } from "./run_model.ts";
 
+const MODEL = "model.safetensors";
+const TRAINING = "training.safetensors";
+
 /**
  * A run on disk.
  *
  * - `config.json`, written first: `vae`, `quantizer`, `lora` and `training`, all that rebuilding needs.
- * - `model.safetensors`: the tokenizer to use. `vae.*` by LDM key with the adapters beside their
- *   convolutions, `quantizer.*` by official key; moving averages all, `step` in the metadata.
- * - `training.safetensors`: what resuming needs, in one file and so of one step. `quantizer.*`, `lora.*`
- *   and `discriminator.*` as trained, `ema.*`, `first.*` and `second.*` of each, and
- *   `buffers.discriminator.*`, its spectral-norm vectors and batch statistics.
+ * - `checkpoints/step-N`: what was saved at a step, a tokenizer by itself. `config.json` as above;
+ *   `model.safetensors`: `vae.*` by LDM key with the adapters beside their convolutions,
+ *   `quantizer.*` by official key, moving averages all, `step` in the metadata;
+ *   `training.safetensors`, what resuming needs: `quantizer.*`, `lora.*` and `discriminator.*` as
+ *   trained, `ema.*`, `first.*` and `second.*` of each, and `buffers.discriminator.*`, its
+ *   spectral-norm vectors and batch statistics.
+ * - `model.safetensors`: the newest checkpoint's, by a second name.
  * - `metrics.jsonl`: a line a report.
  */
 export class RunFolder {
@@ -41,11 +50,14 @@ export class RunFolder {
   readonly config: Config;
   /** The reports. */
   readonly metrics: MetricsLog;
+  #checkpoints: Checkpoints;
+  #saved: Sound | undefined;
 
   private constructor(path: string, config: Config) {
     this.path = path;
     this.config = config;
     this.metrics = new MetricsLog(`${path}/metrics.jsonl`);
+    this.#checkpoints = new Checkpoints(`${path}/checkpoints`);
   }
 
   /**
@@ -60,22 +72,24 @@ export class RunFolder {
     if (!await isFree(path)) {
       throw new RunError(path, "is not empty: resume the run in it, or name another folder");
     }
+    await clearBegun(path);
     const folder = new RunFolder(path, config);
-    await folder.metrics.truncate(0);
-    await writeFileAtomic(`${path}/config.json`, `${JSON.stringify(config, undefined, 2)}\n`);
+    await folder.#writeConfig(path);
     return folder;
   }
 
   /**
-   * Opens a run to continue it.
+   * Opens a run to continue it where it was last saved soundly.
    *
-   * @throws {CheckpointError} where there is none.
+   * @throws {CheckpointError} where there is none, or it was saved and no checkpoint is sound.
    * @throws {WriteError} where nothing can be written there.
    */
   static async open(path: string): Promise<RunFolder> {
     const config = await readConfig(`${path}/config.json`);
     await makeFolder(path);
-    return new RunFolder(path, config);
+    const folder = new RunFolder(path, config);
+    folder.#saved = await folder.#checkpoints.latestSound();
+    return folder;
   }
 
   /** The options that the run began with. @throws {CheckpointError} where they are unsound. */
@@ -83,9 +97,14 @@ export class RunFolder {
     return readOptions(this.config, `${this.path}/config.json`);
   }
 
-  /** Whether the run was saved since it began. */
-  async isSaved(): Promise<boolean> {
-    return await exists(this.#training);
+  /** The step that was saved last, where one was. */
+  get savedStep(): number | undefined {
+    return this.#saved?.step;
+  }
+
+  /** What is wrong with checkpoints that were passed over. */
+  get faults(): readonly string[] {
+    return this.#saved?.faults ?? [];
   }
 
   /** The model of a run that was saved, its VAE as it was and the rest to be restored. */
@@ -106,12 +125,13 @@ export class RunFolder {
   }
 
   /**
-   * Writes the model, then the training state; each is whole or not there.
+   * Saves a step: model and training state together, whole or not at all.
    *
    * @param images The digest of the run's images.
-   * @throws {RunError} where the weights are not finite; what was saved before stays.
+   * @param keep How many checkpoints stay.
+   * @throws {RunError} where the weights are not finite or there is no room; what was saved before stays.
    */
-  async save(adaptation: Adaptation, images: string): Promise<void> {
+  async save(adaptation: Adaptation, images: string, keep: number): Promise<void> {
     const model = await Promise.all(
       modelParts(adaptation).map(({ prefix, parameters }) => stored(prefix, parameters)),
     );
@@ -120,19 +140,25 @@ export class RunFolder {
     );
     const step = String(adaptation.step);
     for (const tensor of state.flat()) this.#expectFinite(tensor, step);
-    await writeSafetensors(this.#model, model.flat(), { metadata: { step } });
-    await writeSafetensors(this.#training, state.flat(), { metadata: { step, images } });
+    await this.#write(adaptation.step, async (folder) => {
+      const metadata = { step, images };
+      await writeSafetensors(`${folder}/${MODEL}`, model.flat(), { metadata: { step } });
+      await writeSafetensors(`${folder}/${TRAINING}`, state.flat(), { metadata });
+      await this.#writeConfig(folder);
+    });
+    await this.#checkpoints.prune(keep, undefined);
   }
 
   /**
-   * Brings an adaptation to where the run was saved.
+   * Brings an adaptation to where the run was saved, and drops what was written after that.
    *
    * @param images The digest of the images that are given now.
    * @throws {RunError} where they are others than the run began with.
    * @throws {CheckpointError} where the state is unsound.
    */
   async restore(adaptation: Adaptation, images: string): Promise<void> {
-    using file = await SafetensorsFile.open(this.#training);
+    const step = this.#saved!.step;
+    using file = await SafetensorsFile.open(this.#checkpoints.file(step, TRAINING));
     if (file.metadata.images !== images) {
       throw new RunError(
         this.path,
@@ -143,42 +169,47 @@ export class RunFolder {
     for (const { prefix, parameters } of adaptation.state) {
       await parameters.load(prefixed(file, prefix));
     }
-    adaptation.resume(Number(file.metadata.step));
-    await this.metrics.truncate(adaptation.step);
+    adaptation.resume(step);
+    await this.#checkpoints.dropAfter(step);
+    await this.metrics.truncate(step);
+    await this.#publish(step);
+  }
+
+  async #write(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
+    try {
+      await this.#checkpoints.save(step, fill);
+      await this.#publish(step);
+    } catch (error) {
+      throw error instanceof WriteError ? unsaved(this, step, error) : error;
+    }
+    this.#saved = { step, faults: [] };
+  }
+
+  /** Makes the model of a step that of the run. */
+  async #publish(step: number): Promise<void> {
+    await linkFileAtomic(this.#checkpoints.file(step, MODEL), `${this.path}/${MODEL}`);
+  }
+
+  async #writeConfig(folder: string): Promise<void> {
+    const text = `${JSON.stringify(this.config, undefined, 2)}\n`;
+    await writeFileAtomic(`${folder}/config.json`, text);
   }
 
   /** The continuous VAE, without the adapters. */
   async #loadVae(gpu: Gpu): Promise<AutoencoderKL> {
-    using file = await SafetensorsFile.open(this.#model);
+    using file = await SafetensorsFile.open(this.#checkpoints.file(this.#saved!.step, MODEL));
     const weights = prefixed(file, "vae.");
     const configFile = `${this.path}/config.json`;
     const config = readVaeConfig(configPart(this.config, "vae", configFile), configFile, weights);
     return await AutoencoderKL.load(gpu, config, weights);
   }
 
-  get #model(): string {
-    return `${this.path}/model.safetensors`;
-  }
-
-  get #training(): string {
-    return `${this.path}/training.safetensors`;
-  }
-
   #expectFinite({ name, data }: TensorToStore, step: string): void {
     const { length } = data;
     for (let i = 0; i < length; i++) {
-      if (!Number.isFinite(Number(data[i]))) throw divergence(this.path, `${name} at step ${step}`);
+      if (!Number.isFinite(Number(data[i]))) throw divergence(this, `${name} after step ${step}`);
     }
   }
-}
-
-/** The error of a run whose numbers are no longer finite. */
-export function divergence(folder: string, where: string): RunError {
-  return new RunError(
-    folder,
-    `the run diverged: ${where} is not finite; what was saved before is kept; ` +
-      "begin another run with a lower lr",
-  );
 }
 
 /** The config.json of a run. */
@@ -206,14 +237,4 @@ function modelParts({ model: { vae }, autoencoder, quantizer }: Adaptation) {
 async function stored(prefix: string, parameters: Parameters): Promise<TensorToStore[]> {
   const weights = await parameters.weights();
   return weights.map(({ name, shape, data }) => ({ name: prefix + name, shape, data }));
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -16,8 +16,16 @@ import { TinyGround } from "./tiny.ts";
 
 const FILES = ["model.safetensors", "training.safetensors", "config.json"];
 
-async function contents(ground: TinyGround, run: string): Promise<Uint8Array[]> {
-  return await Promise.all(FILES.map((name) => Deno.readFile(ground.path(`${run}/${name}`))));
+/** What a run left when it ended after a step. */
+async function contents(ground: TinyGround, run: string, step = 8): Promise<Uint8Array[]> {
+  const saved = FILES.map((name) => `checkpoints/step-${step}/${name}`);
+  const names = ["model.safetensors", "config.json", ...saved];
+  return await Promise.all(names.map((name) => Deno.readFile(ground.path(`${run}/${name}`))));
+}
+
+async function checkpoints(ground: TinyGround, run: string): Promise<string[]> {
+  const folder = ground.path(`${run}/checkpoints`);
+  return (await Array.fromAsync(Deno.readDir(folder), ({ name }) => name)).sort();
 }
 
 /** A signal that is given when a step was sent. */
@@ -36,12 +44,6 @@ async function stepsLogged(ground: TinyGround, run: string): Promise<number[]> {
   return text.trimEnd().split("\n").map((line) => JSON.parse(line).step);
 }
 
-async function metadataStep(ground: TinyGround, run: string): Promise<(string | undefined)[]> {
-  using model = await SafetensorsFile.open(ground.path(`${run}/model.safetensors`));
-  using state = await SafetensorsFile.open(ground.path(`${run}/training.safetensors`));
-  return [model.metadata.step, state.metadata.step];
-}
-
 gpuTest(
   "adapt: stopped in either phase and resumed, it ends bit-equal to an unbroken run",
   async (gpu) => {
@@ -57,7 +59,7 @@ gpuTest(
     const broken = ground.path("broken");
     const stopped = await adapt(gpu, broken, options, stopAt(2));
     assertEquals(stopped, { step: 2, total: 8, stopped: true });
-    assertEquals(await metadataStep(ground, "broken"), ["2", "2"]);
+    assertEquals(await checkpoints(ground, "broken"), ["step-2"]);
     assertEquals((await resumeAdapt(gpu, broken, {}, stopAt(6))).step, 6);
     assertEquals((await resumeAdapt(gpu, broken, { steps: 5 })).step, 8);
     assertEquals(await contents(ground, "broken"), await contents(ground, "whole"));
@@ -78,7 +80,7 @@ gpuTest("adapt: killed between saves and resumed, it ends bit-equal too", async 
   await flat(gpu, async () => {
     await assertRejects(() => adapt(gpu, broken, options, killed), Error, "killed");
   });
-  assertEquals(await metadataStep(ground, "broken"), ["4", "4"]);
+  assertEquals(await checkpoints(ground, "broken"), ["step-4"]);
   // Lines after the save, and half a line, are what a real kill leaves.
   await Deno.writeTextFile(ground.path("broken/metrics.jsonl"), '{"step":9}\n{"st', {
     append: true,
@@ -159,10 +161,10 @@ gpuTest("adapt: goes on without an image that is cut short, and says so once", a
 gpuTest("adapt: a folder that holds a run already is left alone", async (gpu) => {
   await using ground = await TinyGround.make(gpu);
   await adapt(gpu, ground.path("run"), { ...ground.options, steps: 1, warmupSteps: 0 });
-  const before = await contents(ground, "run");
+  const before = await contents(ground, "run", 1);
   await expectError(gpu, ground, "run", {}, RunError, "resume the run");
-  assertEquals(await contents(ground, "run"), before);
-  await Deno.remove(ground.path("run/training.safetensors")); // a tokenizer, and the run's log
+  assertEquals(await contents(ground, "run", 1), before);
+  await Deno.remove(ground.path("run/checkpoints"), { recursive: true }); // a tokenizer with a log
   await expectError(gpu, ground, "run", {}, RunError, "is not empty");
 });
 
@@ -242,8 +244,9 @@ gpuTest("adapt: a run that diverges stops and keeps what was saved before", asyn
   await flat(gpu, async () => {
     await expectError(gpu, ground, "run", options, RunError, "diverged: the loss l1 in step 2 is");
   });
-  assertEquals(await metadataStep(ground, "run"), ["1", "1"]);
-  using state = await SafetensorsFile.open(ground.path("run/training.safetensors"));
+  assertEquals(await checkpoints(ground, "run"), ["step-1"]);
+  const file = ground.path("run/checkpoints/step-1/training.safetensors");
+  using state = await SafetensorsFile.open(file);
   for (const name of state.names) {
     assert((await state.floats(name)).every(Number.isFinite), name);
   }

@@ -28,6 +28,7 @@ export class RunDisplay implements Disposable {
       onEncode: (done, count) => this.#encoded(done, count),
       onStep: (step, total) => this.#stepped(step, total),
       onProgress: (progress) => this.#reported(progress),
+      onNotice: (text) => this.#message(`coda: ${text}`),
       onSkip: (_, error) => this.#message(`coda: ${error.message}; it is left out`),
     };
   }

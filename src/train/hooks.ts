@@ -1,0 +1,28 @@
+import type { ImageError } from "../data/mod.ts";
+import type { TrainingProgress } from "./progress.ts";
+
+/** What a run tells, and what stops it. */
+export interface AdaptHooks {
+  /** Stops the run after the step under way; it is saved and can be resumed. */
+  signal?: AbortSignal;
+  /** Hears a report every `logEvery` steps and at the end. */
+  onProgress?: (progress: TrainingProgress) => void;
+  /** Hears of each step that was sent to the GPU. */
+  onStep?: (step: number, total: number) => void;
+  /** Hears how many crops of the warm-up are encoded. */
+  onEncode?: (done: number, count: number) => void;
+  /** Hears once of each image that cannot be used. */
+  onSkip?: (file: string, error: ImageError) => void;
+  /** Hears of what is not as it should be and yet stops nothing, such as an unsound checkpoint. */
+  onNotice?: (text: string) => void;
+}
+
+/** How a run ended. */
+export interface AdaptResult {
+  /** How many steps are done. */
+  readonly step: number;
+  /** How many there are in all. */
+  readonly total: number;
+  /** Whether it was stopped before its end. */
+  readonly stopped: boolean;
+}
