@@ -75,16 +75,19 @@ async function* lines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string
   }
 }
 
-/** Runs row `index` in every library, checks that the results agree, and measures. */
+/** Runs row `index` in every library that can do it, checks that the results agree, and measures. */
 async function measure(ours: Contestant, rivals: Contestant[], index: number): Promise<Row> {
   const { name } = works[index];
-  const all = [ours, ...rivals];
   progress(`${name}: results`);
-  const samples: number[][] = [];
-  for (const contestant of all) {
-    samples.push(await contestant.ask({ ask: "sample", row: index }));
+  const expected = await ours.ask<number[]>({ ask: "sample", row: index });
+  const able: Contestant[] = [];
+  for (const rival of rivals) {
+    const found = await rival.ask<number[] | null>({ ask: "sample", row: index });
+    if (!found) continue;
+    compare(name, rival.name, expected, found);
+    able.push(rival);
   }
-  rivals.forEach((rival, i) => compare(name, rival.name, samples[0], samples[i + 1]));
+  const all = [ours, ...able];
   const times = all.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) { // the first warms up
     progress(`${name}: ${round === 0 ? "warm-up" : `round ${round} of ${ROUNDS}`}`);
@@ -94,7 +97,7 @@ async function measure(ours: Contestant, rivals: Contestant[], index: number): P
     }
   }
   const [first, ...others] = times.map(median);
-  const named = others.map((seconds, i) => [rivals[i].name, seconds]);
+  const named = others.map((seconds, i) => [able[i].name, seconds]);
   return { name, ours: first, rivals: Object.fromEntries(named) };
 }
 
@@ -139,8 +142,8 @@ function wanted(): number[] {
 }
 
 function table(adapter: string, rows: Row[], notRun: Record<string, string>): string {
-  const names = Object.keys(rows[0].rivals);
-  const ms = (seconds: number) => (1000 * seconds).toFixed(1);
+  const names = [...new Set(rows.flatMap(({ rivals }) => Object.keys(rivals)))];
+  const ms = (seconds?: number) => seconds === undefined ? "–" : (1000 * seconds).toFixed(1);
   const body = rows.map(({ name, ours, rivals }) => [
     name,
     ms(ours),

@@ -1,5 +1,6 @@
+import { channelsFirst, channelsLast, outputsFirst, outputsLast } from "./layout.ts";
 import { type Library, serve } from "./serve.ts";
-import { type Operand, operands, type Work } from "./work.ts";
+import { EPS, GROUPS, type Operand, operands, type Work } from "./work.ts";
 
 /** The part of @jax-js/jax that is measured. */
 interface Jax {
@@ -14,7 +15,16 @@ interface Jax {
   lax: {
     convGeneralDilated(x: JaxArray, w: JaxArray, strides: number[], padding: "SAME"): JaxArray;
   };
-  nn: { softmax(x: JaxArray): JaxArray };
+  vjp(
+    f: (w: JaxArray) => JaxArray,
+    at: JaxArray[],
+  ): [JaxArray, (dy: JaxArray) => JaxArray[]];
+  nn: {
+    softmax(x: JaxArray): JaxArray;
+    silu(x: JaxArray): JaxArray;
+    standardize(x: JaxArray, axis: number, options: { epsilon: number }): JaxArray;
+    dotProductAttention(q: JaxArray, k: JaxArray, v: JaxArray): JaxArray;
+  };
 }
 
 /** A call takes one reference of each array away; `ref` adds one. */
@@ -22,6 +32,9 @@ interface JaxArray {
   readonly ref: JaxArray;
   data(): Promise<Float32Array>;
   dispose(): void;
+  reshape(shape: number[]): JaxArray;
+  mul(other: JaxArray): JaxArray;
+  add(other: JaxArray): JaxArray;
 }
 
 const version = "0.1.25";
@@ -35,7 +48,7 @@ async function load(): Promise<Library> {
     adapter: null,
     prepare(work) {
       const inputs = operands(work).map((operand, i) => {
-        const { values, shape } = work.op === "conv2d" ? channelsFirst(operand, i) : operand;
+        const { values, shape } = laidOut(work, operand, i);
         return jax.numpy.array(values, { shape });
       });
       const f = jax.jit(operation(jax, work));
@@ -51,8 +64,7 @@ async function load(): Promise<Library> {
           results = [];
         },
         async result() {
-          const values = await compute().data();
-          return work.op === "conv2d" ? channelsLast(values, work.channels) : values;
+          return laidBack(work, await compute().data());
         },
       };
     },
@@ -65,42 +77,61 @@ function operation(jax: Jax, work: Work): (...arrays: JaxArray[]) => JaxArray {
       return (a, b) => jax.numpy.matmul(a, b);
     case "conv2d":
       return (x, w) => jax.lax.convGeneralDilated(x, w, [1, 1], "SAME");
+    case "weightGradient": {
+      const { channels } = work;
+      const convolve = (x: JaxArray, w: JaxArray) =>
+        jax.lax.convGeneralDilated(x, w, [1, 1], "SAME");
+      const w = jax.numpy.array(new Float32Array(9 * channels ** 2), {
+        shape: [channels, channels, 3, 3],
+      });
+      return (x, dy) => {
+        const [y, pull] = jax.vjp((w) => convolve(x, w), [w.ref]);
+        y.dispose();
+        return pull(dy)[0];
+      };
+    }
+    case "groupNorm": {
+      const { size, channels } = work;
+      return (x, gamma, beta) => {
+        const groups = x.reshape([1, GROUPS, channels / GROUPS * size ** 2]);
+        const normed = jax.nn.standardize(groups, -1, { epsilon: EPS });
+        return jax.nn.silu(normed.reshape([1, channels, size, size]).mul(gamma).add(beta));
+      };
+    }
+    case "attention":
+      return (q, k, v) => jax.nn.dotProductAttention(q, k, v);
     case "softmax":
       return (x) => jax.nn.softmax(x);
   }
 }
 
-/** jax-js convolves NCHW images with [Cout, Cin, kH, kW] weights: operand 0 and operand 1. */
-function channelsFirst({ values, shape }: Operand, index: number): Operand {
-  if (index === 0) {
-    const [batch, height, width, channels] = shape;
-    return {
-      shape: [batch, channels, height, width],
-      values: transpose(values, height * width, channels),
-    };
+/** jax-js convolves NCHW images with [Cout, Cin, kH, kW] weights. */
+function laidOut(work: Work, operand: Operand, index: number): Operand {
+  switch (work.op) {
+    case "conv2d":
+      return index === 0 ? channelsFirst(operand) : outputsFirst(operand);
+    case "weightGradient":
+      return channelsFirst(operand);
+    case "groupNorm":
+      return index === 0 ? channelsFirst(operand) : { ...operand, shape: [work.channels, 1, 1] };
+    case "attention":
+      return { ...operand, shape: [1, work.tokens, 1, work.channels] };
+    default:
+      return operand;
   }
-  const [kH, kW, cin, cout] = shape;
-  const rows = transpose(values, kH * kW * cin, cout); // [cout, taps, cin]
-  const found = new Float32Array(rows.length);
-  for (let o = 0; o < cout; o++) {
-    const area = kH * kW * cin;
-    found.set(transpose(rows.subarray(o * area, (o + 1) * area), kH * kW, cin), o * area);
-  }
-  return { shape: [cout, cin, kH, kW], values: found };
 }
 
-function channelsLast(values: Float32Array, channels: number): Float32Array {
-  return transpose(values, channels, values.length / channels);
-}
-
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const found = new Float32Array(values.length);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      found[column * rows + row] = values[row * columns + column];
-    }
+/** A result as `operands` have it. */
+function laidBack(work: Work, values: Float32Array): Float32Array {
+  switch (work.op) {
+    case "conv2d":
+    case "groupNorm":
+      return channelsLast(values, work.channels);
+    case "weightGradient":
+      return outputsLast(values, work.channels);
+    default:
+      return values;
   }
-  return found;
 }
 
 await serve(load);

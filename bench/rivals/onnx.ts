@@ -13,6 +13,10 @@ export interface OnnxNode {
   output: string;
   /** Attributes that are whole numbers or lists of them. */
   attributes?: Readonly<Record<string, number | readonly number[]>>;
+  /** Attributes that are floats. */
+  floats?: Readonly<Record<string, number>>;
+  /** The set of operators that it is of; that of ONNX by default. */
+  domain?: string;
 }
 
 /** A graph of float32 tensors. */
@@ -22,6 +26,8 @@ export interface OnnxGraph {
   inputs: Readonly<Record<string, readonly number[]>>;
   /** What is part of the model. */
   weights: Readonly<Record<string, Operand>>;
+  /** Whole numbers that are part of the model. */
+  integers?: Readonly<Record<string, readonly number[]>>;
   /** The shape of the one result. */
   outputs: Readonly<Record<string, readonly number[]>>;
 }
@@ -29,27 +35,42 @@ export interface OnnxGraph {
 const OPSET = 17;
 const IR_VERSION = 8;
 const FLOAT = 1;
+const INT64 = 7;
+const ATTRIBUTE_FLOAT = 1;
 const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 
 /** The bytes of an .onnx file. */
-export function onnxModel({ nodes, inputs, weights, outputs }: OnnxGraph): Uint8Array<ArrayBuffer> {
+export function onnxModel(
+  { nodes, inputs, weights, integers = {}, outputs }: OnnxGraph,
+): Uint8Array<ArrayBuffer> {
+  const domains = new Set(nodes.flatMap(({ domain }) => domain ?? []));
   const graph = join([
     ...nodes.map((node) => message(1, nodeFields(node))),
     text(2, "graph"),
     ...Object.entries(weights).map(([name, operand]) => message(5, tensorFields(name, operand))),
+    ...Object.entries(integers).map(([name, values]) => message(5, integerFields(name, values))),
     ...Object.entries(inputs).map(([name, shape]) => message(11, valueFields(name, shape))),
     ...Object.entries(outputs).map(([name, shape]) => message(12, valueFields(name, shape))),
   ]);
-  return join([integer(1, IR_VERSION), message(7, [graph]), message(8, [integer(2, OPSET)])]);
+  return join([
+    integer(1, IR_VERSION),
+    message(7, [graph]),
+    message(8, [integer(2, OPSET)]),
+    ...[...domains].map((domain) => message(8, [text(1, domain), integer(2, 1)])),
+  ]);
 }
 
-function nodeFields({ op, inputs, output, attributes = {} }: OnnxNode): Uint8Array[] {
+function nodeFields(
+  { op, inputs, output, attributes = {}, floats = {}, domain }: OnnxNode,
+): Uint8Array[] {
   return [
     ...inputs.map((name) => text(1, name)),
     text(2, output),
     text(4, op),
     ...Object.entries(attributes).map(([name, value]) => message(5, attributeFields(name, value))),
+    ...Object.entries(floats).map(([name, value]) => message(5, floatFields(name, value))),
+    ...(domain === undefined ? [] : [text(7, domain)]),
   ];
 }
 
@@ -59,6 +80,16 @@ function attributeFields(name: string, value: number | readonly number[]): Uint8
   }
   const elements = value.map((element) => integer(8, element));
   return [text(1, name), ...elements, integer(20, ATTRIBUTE_INTS)];
+}
+
+function floatFields(name: string, value: number): Uint8Array[] {
+  const bits = new Uint8Array(Float32Array.of(value).buffer);
+  return [text(1, name), fixed(2, bits), integer(20, ATTRIBUTE_FLOAT)];
+}
+
+function integerFields(name: string, values: readonly number[]): Uint8Array[] {
+  const raw = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return [integer(1, values.length), integer(2, INT64), text(8, name), message(9, [raw])];
 }
 
 function tensorFields(name: string, { shape, values }: Operand): Uint8Array[] {
@@ -82,6 +113,11 @@ function valueFields(name: string, shape: readonly number[]): Uint8Array[] {
 /** A field of wire type 0. */
 function integer(field: number, value: number): Uint8Array {
   return Uint8Array.from([...varint(field * 8), ...varint(value)]);
+}
+
+/** A field of wire type 5. */
+function fixed(field: number, bits: Uint8Array): Uint8Array {
+  return join([Uint8Array.from(varint(field * 8 + 5)), bits]);
 }
 
 /** A field of wire type 2. */

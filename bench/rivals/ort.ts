@@ -1,6 +1,7 @@
-import { onnxModel, type OnnxNode } from "./onnx.ts";
+import { channelsFirst, channelsLast, outputsFirst } from "./layout.ts";
+import { type OnnxGraph, onnxModel, type OnnxNode } from "./onnx.ts";
 import { type Library, type Prepared, serve } from "./serve.ts";
-import { type Operand, operands, type Work } from "./work.ts";
+import { EPS, GROUPS, type Operand, operands, type Work } from "./work.ts";
 
 /** The part of onnxruntime-web that is measured. */
 interface Ort {
@@ -22,6 +23,9 @@ interface OrtTensor {
   dispose(): void;
 }
 
+/** Gradients are no inference. */
+type Inference = Exclude<Work, { op: "weightGradient" }>;
+
 const version = "1.30.0";
 
 async function load(): Promise<Library> {
@@ -31,15 +35,21 @@ async function load(): Promise<Library> {
   return { adapter: null, prepare: (work) => prepare(ort, work) };
 }
 
-/** The first operand is a buffer on the GPU, the second, as in any model, part of the model. */
-async function prepare(ort: Ort, work: Work): Promise<Prepared> {
-  const [x, w] = operands(work);
-  const session = await ort.InferenceSession.create(modelOf(work, x, w), {
+/** What changes from run to run is in buffers on the GPU, weights are, as in any model, part of the model. */
+async function prepare(ort: Ort, work: Work): Promise<Prepared | null> {
+  if (work.op === "weightGradient") return null; // it has no training
+  const { given, model } = graphOf(work);
+  const session = await ort.InferenceSession.create(model, {
     executionProviders: [{ name: "webgpu", preferredLayout: "NHWC" }], // the faster by far
     preferredOutputLocation: "gpu-buffer",
   });
   const device = await ort.env.webgpu.device;
-  const feeds = { x: ort.Tensor.fromGpuBuffer(upload(device, x.values), tensorOf(x)) };
+  const feeds = Object.fromEntries(
+    Object.entries(given).map(([name, operand]) => [
+      name,
+      ort.Tensor.fromGpuBuffer(upload(device, operand.values), tensorOf(operand)),
+    ]),
+  );
   let results: OrtTensor[] = [];
   return {
     async call() {
@@ -54,7 +64,7 @@ async function prepare(ort: Ort, work: Work): Promise<Prepared> {
       const { y } = await session.run(feeds);
       const values = await y.getData();
       y.dispose();
-      return values;
+      return work.op === "groupNorm" ? channelsLast(values, work.channels) : values;
     },
   };
 }
@@ -71,13 +81,84 @@ function upload(device: GPUDevice, values: Float32Array): GPUBuffer {
   return buffer;
 }
 
-function modelOf(work: Work, x: Operand, w: Operand | undefined): Uint8Array {
-  const graph = { inputs: { x: x.shape }, outputs: { y: resultShape(work) } };
-  if (work.op === "conv2d") return onnxModel({ ...graph, ...convolution(w!) });
-  const [op, inputs, weights] = work.op === "matmul"
-    ? ["MatMul", ["x", "w"], { w: w! }] as const
-    : ["Softmax", ["x"], {}] as const;
-  return onnxModel({ ...graph, nodes: [{ op, inputs, output: "y" }], weights });
+/** The operands that are given for each run, and a model of the rest. */
+function graphOf(work: Inference): { given: Record<string, Operand>; model: Uint8Array } {
+  const { given, ...graph } = partsOf(work);
+  const shapes = Object.entries(given).map(([name, { shape }]) => [name, shape]);
+  const model = onnxModel({
+    inputs: Object.fromEntries(shapes),
+    outputs: { y: resultShape(work) },
+    ...graph,
+  });
+  return { given, model };
+}
+
+function partsOf(
+  work: Inference,
+): { given: Record<string, Operand> } & Pick<OnnxGraph, "nodes" | "weights" | "integers"> {
+  const [x, w, v] = operands(work);
+  switch (work.op) {
+    case "matmul":
+      return {
+        given: { x },
+        nodes: [{ op: "MatMul", inputs: ["x", "w"], output: "y" }],
+        weights: { w },
+      };
+    case "conv2d":
+      return { given: { x }, ...convolution(w) };
+    case "groupNorm":
+      return { given: { x: channelsFirst(x) }, ...groupNorm(work, w, v) };
+    case "attention": {
+      const inputs = ["q", "k", "v"];
+      const domain = "com.microsoft";
+      const attributes = { num_heads: 1 };
+      const node = { op: "MultiHeadAttention", domain, inputs, output: "y", attributes };
+      return { given: { q: x, k: w, v }, nodes: [node], weights: {} };
+    }
+    case "softmax":
+      return {
+        given: { x },
+        nodes: [{ op: "Softmax", inputs: ["x"], output: "y" }],
+        weights: {},
+      };
+  }
+}
+
+/** Group norm and SiLU of an NCHW image as models from PyTorch have them. */
+function groupNorm(
+  { size, channels }: { size: number; channels: number },
+  gamma: Operand,
+  beta: Operand,
+): Pick<OnnxGraph, "nodes" | "weights" | "integers"> {
+  const perChannel = { shape: [channels, 1, 1] };
+  const perGroup = (value: number) => ({
+    shape: [GROUPS],
+    values: new Float32Array(GROUPS).fill(value),
+  });
+  const nodes: OnnxNode[] = [
+    { op: "Reshape", inputs: ["x", "grouped"], output: "a" },
+    {
+      op: "InstanceNormalization",
+      inputs: ["a", "ones", "zeros"],
+      output: "b",
+      floats: { epsilon: EPS },
+    },
+    { op: "Reshape", inputs: ["b", "whole"], output: "c" },
+    { op: "Mul", inputs: ["c", "gamma"], output: "d" },
+    { op: "Add", inputs: ["d", "beta"], output: "z" },
+    { op: "Sigmoid", inputs: ["z"], output: "s" },
+    { op: "Mul", inputs: ["z", "s"], output: "y" },
+  ];
+  return {
+    nodes,
+    weights: {
+      gamma: { ...gamma, ...perChannel },
+      beta: { ...beta, ...perChannel },
+      ones: perGroup(1),
+      zeros: perGroup(0),
+    },
+    integers: { grouped: [1, GROUPS, -1], whole: [1, channels, size, size] },
+  };
 }
 
 /**
@@ -93,24 +174,16 @@ function convolution(w: Operand): { nodes: OnnxNode[]; weights: Record<string, O
   return { nodes, weights: { w: outputsFirst(w) } };
 }
 
-/** [kH, kW, Cin, Cout] to [Cout, Cin, kH, kW]. */
-function outputsFirst({ values, shape: [kH, kW, cin, cout] }: Operand): Operand {
-  const found = new Float32Array(values.length);
-  let from = 0;
-  for (let tap = 0; tap < kH * kW; tap++) {
-    for (let i = 0; i < cin; i++) {
-      for (let o = 0; o < cout; o++) found[(o * cin + i) * kH * kW + tap] = values[from++];
-    }
-  }
-  return { shape: [cout, cin, kH, kW], values: found };
-}
-
-function resultShape(work: Work): number[] {
+function resultShape(work: Inference): number[] {
   switch (work.op) {
     case "matmul":
       return [work.size, work.size];
     case "conv2d":
       return [1, work.size, work.size, work.channels];
+    case "groupNorm":
+      return [1, work.channels, work.size, work.size];
+    case "attention":
+      return [1, work.tokens, work.channels];
     case "softmax":
       return [work.rows, work.columns];
   }

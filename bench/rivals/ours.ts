@@ -1,16 +1,16 @@
-import { conv2d, matmul, softmax } from "../../src/ops/mod.ts";
-import { fromArray, type Tensor } from "../../src/tensor/mod.ts";
+import { attention, conv2d, groupNorm, matmul, softmax } from "../../src/ops/mod.ts";
+import { fromArray, gradients, type Tensor, zeros } from "../../src/tensor/mod.ts";
 import { tunedGpu } from "../support.ts";
 import { type Library, serve } from "./serve.ts";
-import { operands, type Work } from "./work.ts";
+import { EPS, GROUPS, operands, type Work } from "./work.ts";
 
 async function load(): Promise<Library> {
   const gpu = await tunedGpu();
   return {
     adapter: gpu.adapter.description,
     prepare(work) {
-      const [a, b] = operands(work).map(({ values, shape }) => fromArray(gpu, values, shape));
-      const compute = operation(work, a, b);
+      const inputs = operands(work).map(({ values, shape }) => fromArray(gpu, values, shape));
+      const compute = operation(work, inputs);
       return {
         call() {
           using _scope = gpu.scope();
@@ -26,12 +26,21 @@ async function load(): Promise<Library> {
   };
 }
 
-function operation(work: Work, a: Tensor, b: Tensor): () => Tensor {
+function operation(work: Work, [a, b, c]: Tensor[]): () => Tensor {
   switch (work.op) {
     case "matmul":
       return () => matmul(a, b);
     case "conv2d":
       return () => conv2d(a, b, undefined, { padding: 1 });
+    case "weightGradient": {
+      const w = zeros(a.gpu, [3, 3, work.channels, work.channels]).requireGrad();
+      const y = conv2d(a, w, undefined, { padding: 1 });
+      return () => gradients(y, [w], { seed: b, retain: true })[0];
+    }
+    case "groupNorm":
+      return () => groupNorm(a, b, c, { groups: GROUPS, eps: EPS, silu: true });
+    case "attention":
+      return () => attention(a, b, c);
     case "softmax":
       return () => softmax(a);
   }

@@ -14,13 +14,14 @@ export interface Prepared {
 export interface Library {
   /** What it says of the adapter; null where it does not say. */
   adapter: string | null;
-  prepare(work: Work): Prepared | Promise<Prepared>;
+  /** Null where the library has no such operation. */
+  prepare(work: Work): Prepared | null | Promise<Prepared | null>;
 }
 
 /** What the driver asks for, one JSON object a line. */
 export type Request =
   | { ask: "adapter" }
-  /** Elements of the result, for comparison; makes the row ready. */
+  /** Elements of the result, for comparison, null where the library has none; makes the row ready. */
   | { ask: "sample"; row: number }
   /** Seconds per call. */
   | { ask: "time"; row: number };
@@ -29,7 +30,7 @@ export type Request =
 export async function serve(load: () => Promise<Library>): Promise<void> {
   console.log = console.info = console.warn = console.error; // standard output is for answers
   const library = await load();
-  let ready: { row: number; work: Prepared } | undefined;
+  let ready: { row: number; work: Prepared | null } | undefined;
   for await (const request of requests()) {
     if (request.ask === "adapter") {
       answer(library.adapter);
@@ -37,7 +38,9 @@ export async function serve(load: () => Promise<Library>): Promise<void> {
     }
     const { row } = request;
     if (ready?.row !== row) ready = { row, work: await library.prepare(works[row]) };
-    if (request.ask === "sample") {
+    if (!ready.work) {
+      answer(null);
+    } else if (request.ask === "sample") {
       const result = await ready.work.result();
       answer(sampled(result.length).map((i) => result[i]));
     } else {

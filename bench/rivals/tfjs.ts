@@ -1,14 +1,23 @@
 import { type Library, serve } from "./serve.ts";
-import { operands, type Work } from "./work.ts";
+import { EPS, GROUPS, operands, type Work } from "./work.ts";
 
 /** The part of @tensorflow/tfjs-core that is measured. */
 interface Tfjs {
   setBackend(name: string): Promise<boolean>;
   backend(): WebGPUBackend;
   tensor(values: Float32Array, shape: number[]): TfTensor;
-  matMul(a: TfTensor, b: TfTensor): TfTensor;
+  engine(): { runKernel(name: string, inputs: unknown, attributes: unknown): TfTensor };
+  tidy(work: () => TfTensor): TfTensor;
+  matMul(a: TfTensor, b: TfTensor, transposeA?: boolean, transposeB?: boolean): TfTensor;
   conv2d(x: TfTensor, filter: TfTensor, strides: number, pad: "same"): TfTensor;
   softmax(logits: TfTensor): TfTensor;
+  moments(x: TfTensor, axes: number[], keepDims: boolean): { mean: TfTensor; variance: TfTensor };
+  reshape(x: TfTensor, shape: number[]): TfTensor;
+  rsqrt(x: TfTensor): TfTensor;
+  sigmoid(x: TfTensor): TfTensor;
+  add(a: TfTensor, b: TfTensor | number): TfTensor;
+  sub(a: TfTensor, b: TfTensor): TfTensor;
+  mul(a: TfTensor, b: TfTensor | number): TfTensor;
 }
 
 /** Internals of tfjs-backend-webgpu: the only way to wait without reading a result. */
@@ -35,8 +44,8 @@ async function load(): Promise<Library> {
   return {
     adapter: null,
     prepare(work) {
-      const [a, b] = operands(work).map(({ values, shape }) => tf.tensor(values, shape));
-      const compute = operation(tf, work, a, b);
+      const inputs = operands(work).map(({ values, shape }) => tf.tensor(values, shape));
+      const compute = operation(tf, work, inputs);
       return {
         call: () => compute().dispose(),
         async finish() {
@@ -58,15 +67,48 @@ async function load(): Promise<Library> {
   };
 }
 
-function operation(tf: Tfjs, work: Work, a: TfTensor, b: TfTensor): () => TfTensor {
+function operation(tf: Tfjs, work: Work, [a, b, c]: TfTensor[]): () => TfTensor {
   switch (work.op) {
     case "matmul":
       return () => tf.matMul(a, b);
     case "conv2d":
       return () => tf.conv2d(a, b, 1, "same");
+    case "weightGradient": {
+      const attributes = {
+        filterShape: [3, 3, work.channels, work.channels],
+        strides: [1, 1],
+        pad: "same",
+        dataFormat: "NHWC",
+      };
+      return () => tf.engine().runKernel("Conv2DBackpropFilter", { x: a, dy: b }, attributes);
+    }
+    case "groupNorm":
+      return () => tf.tidy(() => groupNorm(tf, a, b, c, work));
+    case "attention": {
+      const scale = 1 / Math.sqrt(work.channels);
+      return () =>
+        tf.tidy(() => tf.matMul(tf.softmax(tf.mul(tf.matMul(a, b, false, true), scale)), c));
+    }
     case "softmax":
       return () => tf.softmax(a);
   }
+}
+
+/** Group norm and SiLU in the fewest passes: tfjs has no such operation. */
+function groupNorm(
+  tf: Tfjs,
+  x: TfTensor,
+  gamma: TfTensor,
+  beta: TfTensor,
+  { size, channels }: { size: number; channels: number },
+): TfTensor {
+  const each = [1, 1, GROUPS, channels / GROUPS];
+  const grouped = tf.reshape(x, [1, size * size, GROUPS, channels / GROUPS]);
+  const { mean, variance } = tf.moments(grouped, [1, 3], true);
+  const factor = tf.mul(tf.reshape(gamma, each), tf.rsqrt(tf.add(variance, EPS)));
+  const shift = tf.sub(tf.reshape(beta, each), tf.mul(mean, factor));
+  const z = tf.add(tf.mul(grouped, factor), shift);
+  return tf.reshape(tf.mul(z, tf.sigmoid(z)), [1, size, size, channels]);
 }
 
 await serve(load);

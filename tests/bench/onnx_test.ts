@@ -28,3 +28,14 @@ Deno.test("onnxModel: attributes and weights", () => {
   const weight = "2a13" + "0801" + "0802" + "1001" + "420177" + "4a08" + "0000803f" + "000000c0";
   assertEquals([axis, pads, weight].filter((part) => !hex.includes(part)), []);
 });
+
+Deno.test("onnxModel: floats, whole numbers and operators of another domain", () => {
+  const node = { op: "A", domain: "d", inputs: [], output: "y", floats: { eps: 0.5 } };
+  const rest = { inputs: {}, weights: {}, outputs: {} };
+  const hex = onnxModel({ nodes: [node], integers: { s: [1, -1] }, ...rest }).toHex();
+  const eps = "2a0d" + "0a03657073" + "150000003f" + "a00101";
+  const domain = "3a0164";
+  const whole = "2a19" + "0802" + "1007" + "420173" + "4a10" + "0100000000000000" + "f".repeat(16);
+  const sets = "42021011" + "42050a01641001";
+  assertEquals([eps, domain, whole, sets].filter((part) => !hex.includes(part)), []);
+});
