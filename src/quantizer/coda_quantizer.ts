@@ -8,37 +8,18 @@ import {
   type WeightSource,
 } from "../nn/mod.ts";
 import { add, affine, area, argmax, bicubic, gather, stopGradient, sub } from "../ops/mod.ts";
-import { ShapeError, shapeText, type Tensor, zeros } from "../tensor/mod.ts";
+import { type Tensor, zeros } from "../tensor/mod.ts";
 import type { Assigner } from "./assignment.ts";
 import { ComposedAssigner, logits } from "./composed.ts";
 import { codebookView, type RowMap } from "./codebook_view.ts";
-import type { QuantizerConfig, QuantizerNorm } from "./config.ts";
+import type { CodaQuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { meanOf } from "./mean_of.ts";
 import { canStream, pathFor } from "./path.ts";
+import { checkLatent, type EncodedScale, type Quantized, type Quantizer } from "./quantizer.ts";
 import { StreamedAssigner } from "./streaming/assigner.ts";
 import { search, searchWithMargins } from "./streaming/search.ts";
 import { vqLoss } from "./vq_loss.ts";
-
-/** What the quantizer gives while it is trained. */
-export interface Quantized {
-  /** f̂, the quantized latent, [B, H, W, c]; gradients pass through it. */
-  readonly fHat: Tensor;
-  /** L_q, the mean of the scales' quantization losses; a scalar. */
-  readonly vqLoss: Tensor;
-  /** L_e, the mean of the scales' entropy losses; a scalar. */
-  readonly entropyLoss: Tensor;
-  /** The chosen codes of each scale, u32 [B, h, w]. */
-  readonly indices: readonly Tensor[];
-}
-
-/** The codes of one scale. */
-export interface EncodedScale {
-  /** The chosen codes, u32 [B, h, w]. */
-  readonly index: Tensor;
-  /** By how much each one's logit exceeds the second largest, [B, h, w]. */
-  readonly margin: Tensor;
-}
 
 /**
  * CODA's attention quantizer (arXiv 2503.17760; SPEC section 3). A latent is assigned to a code by
@@ -48,9 +29,9 @@ export interface EncodedScale {
  * Parameters carry the official names: `codebooks.weight`, `attn.to_{q,k,v}.{weight,bias}`,
  * `attn.norm_{q,k}.*`.
  */
-export class CodaQuantizer implements Disposable {
+export class CodaQuantizer implements Quantizer {
   /** Its shape. */
-  readonly config: QuantizerConfig;
+  readonly config: CodaQuantizerConfig;
   /** Its parameters by official key. */
   readonly parameters: Parameters;
   #codebook: Tensor;
@@ -59,7 +40,7 @@ export class CodaQuantizer implements Disposable {
   #values: RowMap;
 
   /** Declares the parameters; they are undefined until loaded or initialised. */
-  constructor(gpu: Gpu, config: QuantizerConfig) {
+  constructor(gpu: Gpu, config: CodaQuantizerConfig) {
     const { channels, attentionDim, codebookSize, norm } = config;
     this.config = config;
     this.parameters = new Parameters(gpu);
@@ -77,7 +58,7 @@ export class CodaQuantizer implements Disposable {
   /** Builds the quantizer and reads its weights. */
   static async load(
     gpu: Gpu,
-    config: QuantizerConfig,
+    config: CodaQuantizerConfig,
     source: WeightSource,
   ): Promise<CodaQuantizer> {
     const quantizer = new CodaQuantizer(gpu, config);
@@ -99,8 +80,8 @@ export class CodaQuantizer implements Disposable {
    * Quantizes a scaled latent [B, H, W, c] for training: with both losses and the straight-through
    * gradient.
    */
-  forward(f: Tensor): Quantized {
-    this.#check(f);
+  forward(f: Tensor): Required<Quantized> {
+    checkLatent(f, this.config);
     using scope = f.gpu.scope();
     const [images, height, width] = f.shape;
     const grids = this.gridsFor(height, width);
@@ -198,7 +179,7 @@ export class CodaQuantizer implements Disposable {
     f: Tensor,
     find: (query: Tensor, keys: Tensor) => Found,
   ): Found[] {
-    this.#check(f);
+    checkLatent(f, this.config);
     using scope = f.gpu.scope();
     const keys = codebookView(this.#codebook, this.#keys);
     const [, height, width] = f.shape;
@@ -213,15 +194,6 @@ export class CodaQuantizer implements Disposable {
       scales.push(found);
     }
     return scales;
-  }
-
-  #check(f: Tensor): void {
-    if (f.rank !== 4 || f.shape[3] !== this.config.channels) {
-      throw new ShapeError(
-        "quantize",
-        `expected a latent [B, H, W, ${this.config.channels}], found ${shapeText(f.shape)}`,
-      );
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { QuantizerConfig } from "./config.ts";
+import type { CodaQuantizerConfig } from "./config.ts";
 
 /**
  * How tokens are assigned to codes: `composed` makes the whole matrix of logits, `streamed` computes it
@@ -17,7 +17,7 @@ export function canStream(channels: number): boolean {
 }
 
 /** The path for a codebook: streamed where it is large and the kernels have registers for its channels. */
-export function pathFor({ codebookSize, channels, attentionDim }: QuantizerConfig): Path {
+export function pathFor({ codebookSize, channels, attentionDim }: CodaQuantizerConfig): Path {
   if (!canStream(channels) || !canStream(attentionDim)) return "composed";
   return forced ?? (codebookSize >= LARGE ? "streamed" : "composed");
 }

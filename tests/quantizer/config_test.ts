@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  type CodaQuantizerConfig,
   type QuantizerConfig,
   quantizerConfigFromJson,
   quantizerConfigToJson,
@@ -21,10 +22,25 @@ Deno.test("a configuration survives its JSON", () => {
   }
 });
 
+Deno.test("a configuration of another kind survives its JSON, and one without a kind is CODA's", () => {
+  const shape = { codebookSize: 512, channels: 16, beta: 0.25 };
+  const others: QuantizerConfig[] = [
+    { kind: "nearest", ...shape, patchSizes: [32] },
+    { kind: "multiscale", ...shape, patchSizes: [1, 2], quantResi: 0.5, shareQuantResi: 0 },
+  ];
+  for (const config of others) {
+    const json = JSON.parse(JSON.stringify(quantizerConfigToJson(config)));
+    assertEquals(quantizerConfigFromJson(json, "f"), config);
+  }
+  assertEquals(quantizerConfigToJson({ ...CONFIG, kind: "coda" }), quantizerConfigToJson(CONFIG));
+  const json = { ...quantizerConfigToJson(CONFIG), kind: "coda" };
+  assertEquals(quantizerConfigFromJson(json, "f"), CONFIG);
+});
+
 Deno.test("the official names of the norms are read, and a missing width is the channels", () => {
   const json = quantizerConfigToJson(CONFIG);
   const read = (other: Record<string, unknown>) =>
-    quantizerConfigFromJson({ ...json, ...other }, "f");
+    quantizerConfigFromJson({ ...json, ...other }, "f") as CodaQuantizerConfig;
   assertEquals(read({ attn_norm_type: "rms_norm" }).norm, "rms");
   assertEquals(read({ attn_norm_type: "layer_norm" }).norm, "layer");
   const bare = read({ attn_norm_type: null, attn_dim: null });
@@ -44,4 +60,10 @@ Deno.test("a wrong field is named with its file and what was expected", () => {
   assertThrows(read({ attn_norm_type: "batch" }), TypeError, 'expected "none", "layer" or "rms"');
   assertThrows(read({ beta: -1 }), TypeError, "beta is -1");
   assertThrows(read({ hidden_dim: undefined }), TypeError, "hidden_dim is missing");
+  assertThrows(read({ kind: "lfq" }), TypeError, 'kind is "lfq", expected one of coda, nearest');
+  assertThrows(read({ kind: null }), TypeError, "kind is null");
+  assertThrows(read({ kind: "nearest" }), TypeError, "expected one whole number");
+  assertThrows(read({ kind: "multiscale" }), TypeError, "quant_resi is missing");
+  const phi = { kind: "multiscale", quant_resi: 2, share_quant_resi: 4 };
+  assertThrows(read(phi), TypeError, "quant_resi is 2, expected a number from 0 to 1");
 });

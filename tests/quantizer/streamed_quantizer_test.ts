@@ -1,13 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { add, affine, concat, mul, sum } from "../../src/ops/mod.ts";
-import { CodaQuantizer, type QuantizerConfig } from "../../src/quantizer/mod.ts";
+import { CodaQuantizer, type CodaQuantizerConfig } from "../../src/quantizer/mod.ts";
 import { type Path, withPath } from "../../src/quantizer/path.ts";
 import { gradients, normal, Random, type Tensor } from "../../src/tensor/mod.ts";
 import { assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
-const CONFIG: QuantizerConfig = {
+const CONFIG: CodaQuantizerConfig = {
   codebookSize: 1000,
   channels: 16,
   attentionDim: 32,
@@ -16,7 +16,7 @@ const CONFIG: QuantizerConfig = {
   beta: 0.05,
 };
 
-function makeQuantizer(gpu: Gpu, changes: Partial<QuantizerConfig> = {}): CodaQuantizer {
+function makeQuantizer(gpu: Gpu, changes: Partial<CodaQuantizerConfig> = {}): CodaQuantizer {
   const quantizer = new CodaQuantizer(gpu, { ...CONFIG, ...changes });
   quantizer.parameters.initialize(new Random(1));
   return quantizer;
