@@ -116,7 +116,7 @@ hostBench("joint step 64²", image, ([image]) => {
   const latent = vae.scaleLatent(vae.encode(image).mean);
   const { fHat, vqLoss, entropyLoss } = quantizer.forward(latent);
   const { l1, l2 } = reconstructionLosses(vae.decode(vae.unscaleLatent(fHat)), image);
-  const loss = [l1, l2, entropyLoss].reduce((sum, next) => add(sum, next), vqLoss);
+  const loss = [l1, l2, entropyLoss!].reduce((sum, next) => add(sum, next), vqLoss);
   const found = gradients(loss, sets.flatMap(({ tensors }) => tensors));
   const { coefficient } = clipCoefficient(found, 10);
   for (const set of sets) set.apply(found.splice(0, set.tensors.length), coefficient);

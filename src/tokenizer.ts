@@ -8,7 +8,7 @@ import {
 import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
 import { Gpu, OutOfMemoryError } from "./gpu/mod.ts";
 import { tune } from "./ops/mod.ts";
-import { type CodaQuantizer, type Grid, gridsFor } from "./quantizer/mod.ts";
+import { type Grid, gridsFor, type Quantizer } from "./quantizer/mod.ts";
 import { empty, fromArray, type Tensor } from "./tensor/mod.ts";
 import { requireModel, type Tokens } from "./tokens/mod.ts";
 import { type OfMoments, type ToLatent, VaeInMemory, type Values } from "./vae/in_memory.ts";
@@ -32,7 +32,8 @@ export interface DecodeOptions {
 const MAX_SIDE = 2 ** 15 - 1;
 
 /**
- * Turns images into discrete tokens and back: a continuous VAE with CODA's quantizer.
+ * Turns images into discrete tokens and back: a continuous VAE with CODA's quantizer, or with one that it is
+ * compared with.
  *
  * The same image gives the same tokens alone and in any batch, and in whatever memory: what does not
  * fit the device at once is computed in bands.
@@ -54,7 +55,7 @@ export class Tokenizer implements Disposable {
   /** The continuous autoencoder, LoRA fused. */
   readonly vae: AutoencoderKL;
   /** The quantizer. */
-  readonly quantizer: CodaQuantizer;
+  readonly quantizer: Quantizer;
   /** The hash of the weights by which token files know their model: 64 hexadecimal digits. */
   readonly modelId: string;
   #ownsGpu: boolean;
@@ -72,7 +73,7 @@ export class Tokenizer implements Disposable {
     gpu: Gpu,
     ownsGpu: boolean,
     vae: AutoencoderKL,
-    quantizer: CodaQuantizer,
+    quantizer: Quantizer,
     id: string,
   ) {
     this.gpu = gpu;

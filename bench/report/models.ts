@@ -2,7 +2,7 @@ import { fromFileUrl } from "@std/path";
 import { loadVae } from "../../src/checkpoint/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { injectLora } from "../../src/nn/mod.ts";
-import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../../src/quantizer/mod.ts";
+import { CodaQuantizer, PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../../src/quantizer/mod.ts";
 import { Random } from "../../src/tensor/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import { Adaptation, defaultRecipe } from "../../src/train/mod.ts";
@@ -64,6 +64,7 @@ function shippedRows(): Row[] {
       async prepare(gpu) {
         const tokenizer = await Tokenizer.load(undefined, { gpu });
         const { vae, quantizer } = tokenizer;
+        if (!(quantizer instanceof CodaQuantizer)) throw new TypeError("another quantizer ships");
         const flop = vaeFlop(vae, SIDE).encode + assignmentFlop(quantizer, SIDE / vae.reduction);
         return { flop, call: async () => void await tokenizer.encode(image) };
       },

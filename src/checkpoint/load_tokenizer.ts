@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { fuseLora, type Lora } from "../nn/mod.ts";
-import { CodaQuantizer } from "../quantizer/mod.ts";
+import { loadQuantizer, type Quantizer } from "../quantizer/mod.ts";
 import { AutoencoderKL } from "../vae/mod.ts";
 import { loadAdapters } from "./adapters.ts";
 import { assemble, type Checkpoint, openCheckpoint } from "./checkpoint.ts";
@@ -38,7 +38,7 @@ export interface TokenizerParts {
   /** The autoencoder, LoRA fused. */
   readonly vae: AutoencoderKL;
   /** The quantizer. */
-  readonly quantizer: CodaQuantizer;
+  readonly quantizer: Quantizer;
   /** The hash of the weights as stored. */
   readonly modelId: string;
 }
@@ -50,7 +50,7 @@ export interface AdaptedParts {
   /** The adapters; undefined where they are fused already. */
   readonly lora: Lora | undefined;
   /** The quantizer. */
-  readonly quantizer: CodaQuantizer;
+  readonly quantizer: Quantizer;
 }
 
 /** The tokenizer that ships with the package: see its model card. */
@@ -141,7 +141,7 @@ async function loadParts(gpu: Gpu, source: TokenizerSource): Promise<AdaptedPart
   try {
     lora = await loadAdapters(vae, source.vae.weights);
     const { config, weights } = source.quantizer;
-    return { vae, lora, quantizer: await CodaQuantizer.load(gpu, config, weights) };
+    return { vae, lora, quantizer: await loadQuantizer(gpu, config, weights) };
   } catch (error) {
     lora?.parameters[Symbol.dispose]();
     vae[Symbol.dispose]();

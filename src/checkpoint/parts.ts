@@ -35,9 +35,13 @@ export interface QuantizerPart {
 const VAE_ANCHORS = ["decoder.conv_in.weight", "encoder.conv_in.weight"];
 const QUANTIZER_ANCHORS = ["codebooks.weight"];
 
+/** The codebook of a quantizer that chooses the nearest code: other models have embeddings too. */
+const NEAREST_ANCHORS = ["embedding.weight"];
+const QUANTIZER_PREFIX = /^(?:.*\.)?quantizer?\.$/;
+
 /** What an autoencoder's names begin with, behind the prefix. */
 const VAE_NAME = /^(?:encoder|decoder|quant_conv|post_quant_conv)\./;
-const QUANTIZER_NAME = /^(?:codebooks|attn)\./;
+const QUANTIZER_NAME = /^(?:codebooks|attn|embedding|quant_resi)\./;
 
 /** Names of dictionaries that hold moving averages. */
 const AVERAGES = /(?:^|[._])(?:ema|ema_model|model_ema|averaged?|shadow)(?:[._]|$)/;
@@ -93,7 +97,8 @@ export function findQuantizer(
   file: TensorFile,
   kind: WeightsKind = "ema",
 ): QuantizerPart | undefined {
-  const prefix = findPrefix(file, QUANTIZER_ANCHORS, kind);
+  const prefix = findPrefix(file, QUANTIZER_ANCHORS, kind) ??
+    findPrefix(file, NEAREST_ANCHORS, kind, QUANTIZER_PREFIX);
   if (prefix === undefined) return undefined;
   const renamings = namesBelow(file, prefix, QUANTIZER_NAME)
     .map((name) => ({ name, stored: prefix + name }));
@@ -105,15 +110,17 @@ function namesBelow(file: TensorFile, prefix: string, own: RegExp): string[] {
     .map((name) => name.slice(prefix.length)).filter((name) => own.test(name));
 }
 
-/** What stands before a model's names; of several the wanted kind, then the likeliest. */
+/** What stands before a model's names, and looks so; of several the wanted kind, then the likeliest. */
 function findPrefix(
   file: TensorFile,
   anchors: readonly string[],
   kind: WeightsKind,
+  pattern = /^/,
 ): string | undefined {
   const all = new Set(file.names.flatMap((name) => {
     const anchor = anchors.find((anchor) => name === anchor || name.endsWith(`.${anchor}`));
-    return anchor === undefined ? [] : [name.slice(0, name.length - anchor.length)];
+    const prefix = name.slice(0, name.length - (anchor?.length ?? 0));
+    return anchor !== undefined && pattern.test(prefix) ? [prefix] : [];
   }));
   const wanted = [...all].filter((prefix) => AVERAGES.test(prefix) === (kind === "ema"));
   const candidates = wanted.length > 0 ? wanted : [...all];

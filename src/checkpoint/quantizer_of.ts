@@ -3,7 +3,6 @@ import {
   PATCH_SIZES_F8,
   type QuantizerConfig,
   quantizerConfigFromJson,
-  type QuantizerNorm,
 } from "../quantizer/mod.ts";
 import { reductionOf, type VaeShape } from "../vae/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -12,6 +11,7 @@ import { CheckpointError } from "./errors.ts";
 import type { QuantizerPart } from "./parts.ts";
 import type { PresetName } from "./preset_names.ts";
 import { PRESETS } from "./presets.ts";
+import { buildIn, isCoda, tensorsOf } from "./quantizer_tensors.ts";
 
 /** What is known of a quantizer beside its files. */
 export interface QuantizerOptions {
@@ -30,18 +30,8 @@ export interface QuantizerSource extends QuantizerPart {
 /** The weight of the commitment loss where no config.json says it: the recipe's. */
 const BETA = 0.05;
 
-/** The tensors of a quantizer by its norm. */
-export const QUANTIZER_TENSORS: Readonly<Record<QuantizerNorm, readonly string[]>> = {
-  none: tensorsWith(),
-  rms: tensorsWith("weight"),
-  layer: tensorsWith("weight", "bias"),
-};
-
-function tensorsWith(...norm: readonly string[]): readonly string[] {
-  const maps = ["to_q", "to_k", "to_v"].flatMap((map) => [`${map}.weight`, `${map}.bias`]);
-  const norms = ["norm_q", "norm_k"].flatMap((name) => norm.map((part) => `${name}.${part}`));
-  return ["codebooks.weight", ...[...maps, ...norms].map((name) => `attn.${name}`)];
-}
+/** The same of codes that are chosen by distance: van den Oord's, VQGAN's and VAR's. */
+const NEAREST_BETA = 0.25;
 
 /** The published scales by the reduction of the autoencoder. */
 export const PATCH_SIZES: Readonly<Record<number, readonly number[]>> = {
@@ -100,25 +90,34 @@ export function quantizerOf(
 /** Refuses weights that are of another quantizer than the configuration. */
 function expectConfig(
   { weights }: QuantizerPart,
-  { codebookSize, channels, attentionDim, norm }: QuantizerConfig,
+  config: QuantizerConfig,
   file: string | undefined,
 ): void {
-  // Before memory is taken: another model's config.json may ask for any amount of it.
-  weights.expectShape("codebooks.weight", [codebookSize, channels]);
-  weights.expectShape("attn.to_q.weight", [attentionDim, channels]);
-  const found = normIn(weights);
-  if (file !== undefined && found !== "none" && found !== norm) {
-    throw new CheckpointError(
-      file,
-      `quantizer.attn_norm_type is "${norm}", but ${weights.file} has "${found}": ` +
+  const { kind = "coda", codebookSize, channels } = config;
+  const build = buildIn(weights);
+  const other = (field: string, told: string, found: string) =>
+    new CheckpointError(
+      file ?? weights.file,
+      `quantizer.${field} is "${told}", but ${weights.file} has "${found}": ` +
         "put the two files of one model together",
     );
+  if (build.kind !== kind) throw other("kind", kind, build.kind);
+  // Before memory is taken: another model's config.json may ask for any amount of it.
+  weights.expectShape(build.codebook, [codebookSize, channels]);
+  if (isCoda(config)) {
+    const { attentionDim, norm } = config;
+    weights.expectShape("attn.to_q.weight", [attentionDim, channels]);
+    if (file !== undefined && build.norm !== "none" && build.norm !== norm) {
+      throw other("attn_norm_type", norm, build.norm!);
+    }
   }
-  const extra = weights.names.find((name) => !QUANTIZER_TENSORS[norm].includes(name));
+  const tensors = tensorsOf(config);
+  const extra = weights.names.find((name) => !tensors.includes(name));
   if (extra === undefined) return;
   throw new CheckpointError(
     weights.file,
-    `is in no quantizer of CODA's; coda inspect ${weights.file} says what it holds`,
+    `is in no quantizer of ${kind === "coda" ? "CODA's" : `kind "${kind}"`}; ` +
+      `coda inspect ${weights.file} says what it holds`,
     { tensor: weights.nameInFile(extra) },
   );
 }
@@ -127,42 +126,54 @@ function expectConfig(
 function inferred(
   { weights }: QuantizerPart,
   vae: VaeShape,
-  { patchSizes, preset }: QuantizerOptions,
+  options: QuantizerOptions,
 ): QuantizerConfig {
-  const [codebookSize, channels] = weights.info("codebooks.weight").shape;
-  const [attentionDim] = weights.info("attn.to_q.weight").shape;
-  const reduction = reductionOf(vae);
-  const sizes = patchSizes ?? (preset && PRESETS[preset].patchSizes) ?? PATCH_SIZES[reduction];
-  if (sizes === undefined) {
-    throw new CheckpointError(
-      weights.file,
-      `does not say the scales of its grids, and none are published for a reduction of ${reduction}; ` +
-        "say them as patch_size_list in a config.json beside it",
-    );
+  const { kind, codebook, norm, shareQuantResi } = buildIn(weights);
+  const [codebookSize, channels] = weights.info(codebook).shape;
+  const sizes = { codebookSize, channels };
+  if (kind === "nearest") {
+    const patchSizes = options.patchSizes ?? [Math.max(1, 256 / reductionOf(vae))];
+    return { kind, ...sizes, patchSizes, beta: NEAREST_BETA };
   }
-  return {
-    codebookSize,
-    channels,
-    attentionDim,
-    patchSizes: sizes,
-    norm: normIn(weights),
-    beta: BETA,
-  };
+  const patchSizes = scalesOf(weights.file, vae, options);
+  if (kind === "multiscale") {
+    const phi = { quantResi: 0.5, shareQuantResi: shareQuantResi! };
+    return { kind, ...sizes, ...phi, patchSizes, beta: NEAREST_BETA };
+  }
+  const [attentionDim] = weights.info("attn.to_q.weight").shape;
+  return { ...sizes, attentionDim, patchSizes, norm: norm!, beta: BETA };
 }
 
-/** The normalisation whose parameters there are: RMSNorm has a weight, LayerNorm a bias too. */
-export function normIn(weights: QuantizerPart["weights"]): QuantizerNorm {
-  if (!weights.has("attn.norm_q.weight")) return "none";
-  return weights.has("attn.norm_q.bias") ? "layer" : "rms";
+/** The sides of the scales' grids, which no weight says. */
+function scalesOf(
+  file: string,
+  vae: VaeShape,
+  { patchSizes, preset }: QuantizerOptions,
+): readonly number[] {
+  const reduction = reductionOf(vae);
+  const sizes = patchSizes ?? (preset && PRESETS[preset].patchSizes) ?? PATCH_SIZES[reduction];
+  if (sizes !== undefined) return sizes;
+  throw new CheckpointError(
+    file,
+    `does not say the scales of its grids, and none are published for a reduction of ${reduction}; ` +
+      "say them as patch_size_list in a config.json beside it",
+  );
 }
 
 function expectPreset(
   { weights }: QuantizerPart,
-  { codebookSize, norm }: QuantizerConfig,
+  config: QuantizerConfig,
   { preset }: QuantizerOptions,
 ): void {
   if (preset === undefined) return;
   const expected = PRESETS[preset];
+  if (!isCoda(config)) {
+    throw new CheckpointError(
+      weights.file,
+      `is of kind "${config.kind}", but preset ${preset} is CODA's; leave the preset out`,
+    );
+  }
+  const { codebookSize, norm } = config;
   if (codebookSize === expected.codebookSize && norm === expected.norm) return;
   throw new CheckpointError(
     weights.file,

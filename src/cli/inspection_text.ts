@@ -125,8 +125,15 @@ function latentText({ scale, shift, scaledBy, family }: InspectedVae): string {
   return `scale ${scale}, shift ${shift}, ${by}${guess}`;
 }
 
+/** How a quantizer chooses codes. */
+function choiceText({ kind, attentionDim, norm }: InspectedQuantizer): string {
+  if (kind === "nearest") return "the nearest one";
+  if (kind === "multiscale") return "the nearest one at each scale (VAR's)";
+  return `attention over ${attentionDim ?? "?"}, norm ${norm}`;
+}
+
 function quantizerRows(quantizer: InspectedQuantizer): Row[] {
-  const { codebookSize, channels, attentionDim, norm, patchSizes, preset } = quantizer;
+  const { codebookSize, channels, patchSizes, preset } = quantizer;
   const grids = patchSizes ? `grids ${patchSizes.join(" ")}` : "grids unknown";
   const lists: Row[] = [["Missing", listText(quantizer.missing)], [
     "Extra",
@@ -135,8 +142,8 @@ function quantizerRows(quantizer: InspectedQuantizer): Row[] {
   return [
     [
       "Quantizer",
-      `${formatCount(codebookSize)} codes of ${channels} channels, attention over ` +
-      `${attentionDim ?? "?"}, norm ${norm}, ${grids}${preset ? `, preset ${preset}` : ""}`,
+      `${formatCount(codebookSize)} codes of ${channels} channels, ${choiceText(quantizer)}, ` +
+      `${grids}${preset ? `, preset ${preset}` : ""}`,
     ],
     ["", amountText(quantizer)],
     ...lists.filter(([, text]) => text !== "none"),

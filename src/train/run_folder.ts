@@ -115,6 +115,9 @@ export class RunFolder {
       configFile,
       () => quantizerConfigFromJson(quantizerJson, configFile),
     );
+    if (quantizer.kind !== undefined && quantizer.kind !== "coda") {
+      throw new RunError(this.path, `is of a quantizer of kind "${quantizer.kind}", not CODA's`);
+    }
     const vae = await this.#loadVae(gpu);
     try {
       return newModel(gpu, vae, quantizer, options);

@@ -1,7 +1,7 @@
 import { type AdaptedParts, loadAdapted, loadVae } from "../checkpoint/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import { type Conv2d, injectLora, type Lora } from "../nn/mod.ts";
-import { CodaQuantizer, type QuantizerConfig } from "../quantizer/mod.ts";
+import { CodaQuantizer, type CodaQuantizerConfig } from "../quantizer/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
 import type { AdaptedModel } from "./trained_model.ts";
 import { OptionError } from "./errors.ts";
@@ -43,7 +43,7 @@ export async function beginModel(
 export function newModel(
   gpu: Gpu,
   vae: AutoencoderKL,
-  quantizerConfig: QuantizerConfig,
+  quantizerConfig: CodaQuantizerConfig,
   options: ResolvedOptions,
 ): RunModel {
   expectSize(vae, options);
@@ -60,6 +60,12 @@ function tokenizerModel(
   given: Partial<AdaptOptions>,
 ): RunModel {
   try {
+    if (!(quantizer instanceof CodaQuantizer)) {
+      throw new OptionError(
+        "from",
+        `is a tokenizer of kind "${quantizer.config.kind}", not CODA's`,
+      );
+    }
     expectSize(vae, options);
     const { codebookSize, patchSizes } = quantizer.config;
     const sizes = { codebookSize, patchSizes, ...own && { rank: own.rank, targets: own.targets } };
@@ -112,7 +118,7 @@ function expectSize(vae: AutoencoderKL, { imageSize }: ResolvedOptions): void {
   );
 }
 
-function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): QuantizerConfig {
+function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): CodaQuantizerConfig {
   const { codebookSize, patchSizes } = options;
   return {
     codebookSize,

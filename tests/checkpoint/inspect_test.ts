@@ -188,6 +188,7 @@ Deno.test("a tokenizer is described with its quantizer", async () => {
     parameters: SIZES(quantizerTensors({ norm: ["weight", "bias"] })),
     bytes: 4 * SIZES(quantizerTensors({ norm: ["weight", "bias"] })),
     dtypes: { f32: 11 },
+    kind: "coda",
     prefix: "model.",
     codebookSize: 16,
     channels: 16,

@@ -4,14 +4,14 @@ import { type Image, saveImage } from "../../src/data/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import {
   CodaQuantizer,
-  type QuantizerConfig,
+  type CodaQuantizerConfig,
   quantizerConfigToJson,
 } from "../../src/quantizer/mod.ts";
 import { Random } from "../../src/tensor/mod.ts";
 import { AutoencoderKL, type VaeConfig, vaeConfigToJson } from "../../src/vae/mod.ts";
 import { TINY_VAE } from "../train/tiny.ts";
 
-const QUANTIZER: QuantizerConfig = {
+const QUANTIZER: CodaQuantizerConfig = {
   codebookSize: 16,
   channels: 4,
   attentionDim: 8,

@@ -50,6 +50,7 @@ export function quantizer(goldens: string): void {
 async function compare(gpu: Gpu, goldens: string, name: string): Promise<void> {
   using golden = await Golden.open<QuantizerJson>(goldens, name);
   const config = quantizerConfigFromJson(golden.json, name);
+  assert(config.kind === undefined, `${name} is of kind ${config.kind}`);
   using model = await CodaQuantizer.load(gpu, config, golden.file);
   using input = await golden.image(gpu, "input");
   await compareDecode(golden, model, input.shape);

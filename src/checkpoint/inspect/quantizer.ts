@@ -4,7 +4,8 @@ import type { TokenizerOptions } from "../load_tokenizer.ts";
 import type { QuantizerPart } from "../parts.ts";
 import { PRESET_NAMES, type PresetName } from "../preset_names.ts";
 import { PRESETS } from "../presets.ts";
-import { normIn, PATCH_SIZES, QUANTIZER_TENSORS, quantizerOf } from "../quantizer_of.ts";
+import { PATCH_SIZES, quantizerOf } from "../quantizer_of.ts";
+import { buildIn } from "../quantizer_tensors.ts";
 import { describeVae } from "../vae_of.ts";
 import { amountOf } from "./amount.ts";
 import { accepted } from "./refusal.ts";
@@ -12,8 +13,9 @@ import type { InspectedQuantizer } from "./types.ts";
 
 /** The tensors that a quantizer lacks, by the file's names for them. */
 export function missingIn({ weights }: QuantizerPart): string[] {
-  const needed = QUANTIZER_TENSORS[normIn(weights)];
-  return needed.filter((name) => !weights.has(name)).map((name) => weights.nameInFile(name));
+  return buildIn(weights).tensors.filter((name) => !weights.has(name)).map((name) =>
+    weights.nameInFile(name)
+  );
 }
 
 /** What there is to say of a checkpoint's quantizer, be it sound or not. */
@@ -23,13 +25,15 @@ export function inspectQuantizer(
   options: TokenizerOptions,
 ): InspectedQuantizer {
   const { weights, prefix } = part;
-  const [codebookSize, channels] = weights.info("codebooks.weight").shape;
-  const norm = normIn(weights);
+  const { kind, codebook, norm, tensors } = buildIn(weights);
+  const [codebookSize, channels] = weights.info(codebook).shape;
   const shape = accepted(() => describeVae(checkpoint, options))?.shape;
   const config = shape && accepted(() => quantizerOf(checkpoint, shape, options))?.config;
-  const patchSizes = config?.patchSizes ?? (shape && PATCH_SIZES[reductionOf(shape)]);
+  const published = shape && kind !== "nearest" ? PATCH_SIZES[reductionOf(shape)] : undefined;
+  const patchSizes = config?.patchSizes ?? published;
   return {
     ...amountOf(weights, weights.names),
+    kind,
     prefix,
     codebookSize,
     channels,
@@ -40,7 +44,7 @@ export function inspectQuantizer(
     patchSizes,
     preset: presetOf(codebookSize, norm, shape),
     missing: missingIn(part),
-    extra: weights.names.filter((name) => !QUANTIZER_TENSORS[norm].includes(name))
+    extra: weights.names.filter((name) => !tensors.includes(name))
       .map((name) => weights.nameInFile(name)),
   };
 }
@@ -48,7 +52,7 @@ export function inspectQuantizer(
 /** The published tokenizer that has this codebook and an autoencoder of this shape. */
 function presetOf(
   codebookSize: number,
-  norm: string,
+  norm: string | undefined,
   shape: VaeShape | undefined,
 ): PresetName | undefined {
   if (shape === undefined) return undefined;

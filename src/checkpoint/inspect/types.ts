@@ -1,4 +1,4 @@
-import type { QuantizerNorm } from "../../quantizer/mod.ts";
+import type { QuantizerKind, QuantizerNorm } from "../../quantizer/mod.ts";
 import type { VaeShape } from "../../vae/mod.ts";
 import type { KeyLayout } from "../layouts.ts";
 import type { PresetName } from "../preset_names.ts";
@@ -85,16 +85,18 @@ export interface InspectedLora extends Amount {
 
 /** A quantizer in a checkpoint. */
 export interface InspectedQuantizer extends Amount {
+  /** Which quantizer. */
+  readonly kind: QuantizerKind;
   /** What stands before each name. */
   readonly prefix: string;
   /** V. */
   readonly codebookSize: number;
   /** c. */
   readonly channels: number;
-  /** d. */
+  /** d, of CODA's. */
   readonly attentionDim: number | undefined;
-  /** The normalisation of queries and keys. */
-  readonly norm: QuantizerNorm;
+  /** The normalisation of queries and keys, of CODA's. */
+  readonly norm: QuantizerNorm | undefined;
   /** The sides of the scales' grids, where something says them. */
   readonly patchSizes: readonly number[] | undefined;
   /** The published tokenizer of this codebook and autoencoder. */
