@@ -8,7 +8,7 @@ export type QuantizerKind = "coda" | "nearest" | "multiscale";
 export const QUANTIZER_KINDS: readonly QuantizerKind[] = ["coda", "nearest", "multiscale"];
 
 /** What every quantizer is built from. */
-interface CodebookConfig {
+export interface CodebookConfig {
   /** V, how many codes there are. */
   codebookSize: number;
   /** c, the channels of the latent. */

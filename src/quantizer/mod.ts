@@ -8,6 +8,7 @@ export { CodeCounts } from "./code_counts.ts";
 export { CodaQuantizer } from "./coda_quantizer.ts";
 export {
   type CodaQuantizerConfig,
+  type CodebookConfig,
   type MultiScaleQuantizerConfig,
   type NearestQuantizerConfig,
   QUANTIZER_KINDS,
