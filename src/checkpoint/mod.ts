@@ -50,6 +50,8 @@ export { PytorchFile } from "./pytorch/pytorch_file.ts";
 export type { QuantizerOptions } from "./quantizer_of.ts";
 export { readVaeConfig } from "./read_vae_config.ts";
 export { saveTokenizer } from "./save_tokenizer.ts";
+export { KerasWeights } from "./keras_weights.ts";
+export { resnet50Weights } from "./resnet50_weights.ts";
 export { SafetensorsFile } from "./safetensors.ts";
 export {
   encodeSafetensors,

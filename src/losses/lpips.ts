@@ -1,15 +1,10 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { Parameters, type WeightSource } from "../nn/mod.ts";
-import { add, affine, clamp, conv2d, div, mean, sqrt, square, sub, sum } from "../ops/mod.ts";
+import { add, conv2d, mean, square, sub } from "../ops/mod.ts";
 import { sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import type { Perceptual } from "./perceptual.ts";
+import { ofUnitLength } from "./unit_length.ts";
 import { Vgg16, VGG16_CHANNELS } from "./vgg16.ts";
-
-/** What is added to the length of a pixel's features, by which they are divided. */
-const EPS = 1e-10;
-
-/** Below this a squared length is 0 for {@link EPS}, and its root has no slope to speak of. */
-const LEAST_SQUARE = 1e-30;
 
 /** Where LPIPS's weights come from: two files. */
 export interface LpipsWeights {
@@ -91,10 +86,10 @@ export class Lpips implements Perceptual {
       );
     }
     using scope = found.gpu.scope();
-    const wanted = this.vgg.features(image).map(ofLengthOne);
+    const wanted = this.vgg.features(image).map(ofUnitLength);
     const stages = this.vgg.features(found).map((features, stage) => {
       using inner = found.gpu.scope();
-      const difference = square(sub(ofLengthOne(features), wanted[stage]));
+      const difference = square(sub(ofUnitLength(features), wanted[stage]));
       return inner.keep(mean(conv2d(difference, this.#lin[stage]), { axes: [1, 2, 3] }));
     });
     return scope.keep(stages.reduce((total, stage) => add(total, stage)));
@@ -111,12 +106,4 @@ export class Lpips implements Perceptual {
     this.vgg[Symbol.dispose]();
     this.parameters[Symbol.dispose]();
   }
-}
-
-/** Every pixel's features divided by their length over the channels. */
-function ofLengthOne(features: Tensor): Tensor {
-  using scope = features.gpu.scope();
-  const squares = sum(square(features), { axes: [-1], keepDims: true });
-  const length = sqrt(clamp(squares, { min: LEAST_SQUARE }));
-  return scope.keep(div(features, affine(length, 1, EPS)));
 }

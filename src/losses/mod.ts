@@ -11,4 +11,6 @@ export { klLoss } from "./kl.ts";
 export { Lpips, type LpipsWeights } from "./lpips.ts";
 export type { Perceptual } from "./perceptual.ts";
 export { type ReconstructionLosses, reconstructionLosses } from "./reconstruction.ts";
+export { ResNet50, RESNET_50, type ResNetConfig } from "./resnet50.ts";
+export { ResnetPerceptual } from "./resnet_perceptual.ts";
 export { Vgg16, VGG16_CHANNELS } from "./vgg16.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { gunzip, tarFiles } from "../../../src/cli/work/demo/tar.ts";
+import { gunzip, tarFiles } from "../../../src/checkpoint/npm/tar.ts";
 
 /** A tar entry after POSIX: a header block, then the content filled up to blocks. */
 function entry(name: string, content: string, { type = "0", prefix = "" } = {}): Uint8Array {
