@@ -5,6 +5,7 @@
 import { checkpoints } from "./conformance/checkpoints.ts";
 import { discriminator } from "./conformance/discriminator.ts";
 import { lpips } from "./conformance/lpips.ts";
+import { metrics } from "./conformance/metrics.ts";
 import { operators } from "./conformance/operators.ts";
 import { preprocess } from "./conformance/preprocess.ts";
 import { pytorch } from "./conformance/pytorch.ts";
@@ -17,6 +18,7 @@ if (goldens) {
   checkpoints(goldens);
   discriminator(goldens);
   lpips(goldens);
+  metrics(goldens);
   operators(goldens);
   preprocess(goldens);
   pytorch(goldens);
