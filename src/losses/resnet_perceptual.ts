@@ -1,5 +1,6 @@
 import { add, affine, mean, square, sub, sum } from "../ops/mod.ts";
 import { sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import type { Perceptual } from "./perceptual.ts";
 import type { ResNet50 } from "./resnet50.ts";
 import { ofUnitLength } from "./unit_length.ts";
 
@@ -23,7 +24,9 @@ import { ofUnitLength } from "./unit_length.ts";
  * }
  * ```
  */
-export class ResnetPerceptual implements Disposable {
+export class ResnetPerceptual implements Perceptual {
+  /** Its name in reports. */
+  readonly name = "resnet-perceptual";
   /** The network whose features are compared; it goes with this. */
   readonly resnet: ResNet50;
 
