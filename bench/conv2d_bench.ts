@@ -53,7 +53,7 @@ for (const [size, cin, cout, stride] of convolutions) {
           const weight = noise(gpu, [3, 3, cin, cout]);
           const dy = noise(gpu, [1, output, output, cout]);
           return {
-            forward: () => passes.forward(x, weight, undefined, geometry),
+            forward: () => passes.forward(x, weight, undefined, geometry, "f32"),
             ofInput: () => passes.ofInput(dy, weight, geometry),
             ofWeight: () => passes.ofWeight(x, dy, geometry),
           }[pass];

@@ -25,12 +25,16 @@ struct Params {
   b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
 }
 
+alias A = f32; // as they are stored
+alias B = f32;
+alias Y = f32;
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> a_quads: array<vec4f>;
-@group(0) @binding(4) var<storage, read> b_quads: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<A>;
+@group(0) @binding(2) var<storage, read> b: array<B>;
+@group(0) @binding(3) var<storage, read> a_quads: array<vec4<A>>;
+@group(0) @binding(4) var<storage, read> b_quads: array<vec4<B>>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4<Y>>;
 
 // By its bits: drivers take v != v for false.
 fn is_nan(v: vec4f) -> vec4<bool> {
@@ -104,7 +108,7 @@ fn same(
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < params.quads) {
-    y[i] = combine(a_quads[i], b_quads[i]);
+    y[i] = vec4<Y>(combine(vec4f(a_quads[i]), vec4f(b_quads[i])));
   }
 }
 
@@ -119,15 +123,15 @@ fn rows(
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < params.quads) {
     let at = offsets(4u * i);
-    var p = a_quads[at.x / 4u];
-    var q = b_quads[at.y / 4u];
+    var p = vec4f(a_quads[at.x / 4u]);
+    var q = vec4f(b_quads[at.y / 4u]);
     if (A_REPEATS) {
       p = vec4f(p[at.x % 4u]);
     }
     if (B_REPEATS) {
       q = vec4f(q[at.y % 4u]);
     }
-    y[i] = combine(p, q);
+    y[i] = vec4<Y>(combine(p, q));
   }
 }
 
@@ -143,9 +147,8 @@ fn elements(
     let at1 = offsets(4u * i + 1u);
     let at2 = offsets(4u * i + 2u);
     let at3 = offsets(4u * i + 3u);
-    y[i] = combine(
-      vec4f(a[at0.x], a[at1.x], a[at2.x], a[at3.x]),
-      vec4f(b[at0.y], b[at1.y], b[at2.y], b[at3.y]),
-    );
+    let p = vec4f(f32(a[at0.x]), f32(a[at1.x]), f32(a[at2.x]), f32(a[at3.x]));
+    let q = vec4f(f32(b[at0.y]), f32(b[at1.y]), f32(b[at2.y]), f32(b[at3.y]));
+    y[i] = vec4<Y>(combine(p, q));
   }
 }

@@ -28,15 +28,16 @@ struct Params {
 override DILATION: u32 = 1u; // where not 1, stride is 1
 override NARROW: bool = false; // an invocation computes 4 channels and not 8
 
-alias Single = f32; // as they are stored
-alias Quad = vec4f;
+alias X = f32; // as they are stored
+alias W = f32;
+alias Y = f32;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read> w: array<Quad>;
-@group(0) @binding(3) var<storage, read> bias: array<Quad>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
-@group(0) @binding(5) var<storage, read> singles: array<Single>; // x, channel by channel
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read> w: array<vec4<W>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Y>>;
+@group(0) @binding(5) var<storage, read> singles: array<X>; // x, channel by channel
 
 fn loadW(at: u32) -> vec4f {
   return vec4f(w[at]);
@@ -45,9 +46,9 @@ fn loadW(at: u32) -> vec4f {
 fn store(pixel: u32, quad: u32, value: vec4f) {
   var sum = value;
   if (params.hasBias == 1u) {
-    sum = sum + vec4f(bias[quad]);
+    sum = sum + bias[quad];
   }
-  y[pixel * (params.cout / 4u) + quad] = Quad(sum);
+  y[pixel * (params.cout / 4u) + quad] = vec4<Y>(sum);
 }
 
 // 8 pixels by 8 channels, of which the entries below may compute a part.
@@ -277,10 +278,10 @@ fn biasAt(quad: u32) -> Row {
     return Row();
   }
   return Row(
-    vec4f(bias[quad]),
-    vec4f(bias[quad + 1u]),
-    vec4f(bias[quad + 2u]),
-    vec4f(bias[quad + 3u]),
+    bias[quad],
+    bias[quad + 1u],
+    bias[quad + 2u],
+    bias[quad + 3u],
   );
 }
 
@@ -312,15 +313,15 @@ fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
 // The last vec4 of a pixel; the first `skipped` are another tile's.
 fn storePixel(at: u32, skipped: u32, value: Row) {
   if (skipped < 1u) {
-    y[at] = Quad(value.a);
+    y[at] = vec4<Y>(value.a);
   }
   if (skipped < 2u) {
-    y[at + 1u] = Quad(value.b);
+    y[at + 1u] = vec4<Y>(value.b);
   }
   if (skipped < 3u) {
-    y[at + 2u] = Quad(value.c);
+    y[at + 2u] = vec4<Y>(value.c);
   }
-  y[at + 3u] = Quad(value.d);
+  y[at + 3u] = vec4<Y>(value.d);
 }
 
 @compute @workgroup_size(GROUP)

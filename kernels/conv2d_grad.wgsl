@@ -24,11 +24,11 @@ struct Params {
 
 override NARROW: bool = false; // an invocation computes 4 output channels and not 8
 
-alias Quad = vec4f; // as it is stored
+alias X = f32; // as it is stored
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read> dy: array<Quad>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> sums: array<vec4f>;
 
 fn loadX(at: u32) -> vec4f {
@@ -36,7 +36,7 @@ fn loadX(at: u32) -> vec4f {
 }
 
 fn loadDy(at: u32) -> vec4f {
-  return vec4f(dy[at]);
+  return dy[at];
 }
 
 // 8 input channels by 8 output channels, of which the entries below may compute a part.

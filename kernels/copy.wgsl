@@ -1,4 +1,5 @@
-// Strided copies. Elements are moved as u32, so that floats and integers keep their bits.
+// Strided copies. Elements are moved as u32, so that floats and integers keep their bits; those of f16
+// as what they are.
 //
 // `take` walks the output and reads from strided places, `place` walks the input and writes to them;
 // the entries on quads do the same where quads of four elements stay together.
@@ -14,11 +15,13 @@ struct Params {
   s0: u32, s1: u32, s2: u32, s3: u32, s4: u32, s5: u32,
 }
 
+alias Element = u32; // as both sides are stored
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x_words: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y_words: array<u32>;
-@group(0) @binding(3) var<storage, read> x_quads: array<vec4u>;
-@group(0) @binding(4) var<storage, read_write> y_quads: array<vec4u>;
+@group(0) @binding(1) var<storage, read> x_words: array<Element>;
+@group(0) @binding(2) var<storage, read_write> y_words: array<Element>;
+@group(0) @binding(3) var<storage, read> x_quads: array<vec4<Element>>;
+@group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<Element>>;
 
 fn offset(i: u32) -> u32 {
   var rest = i;
@@ -70,7 +73,7 @@ fn take(
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (4u * i < params.size) {
-    y_quads[i] = vec4u(
+    y_quads[i] = vec4<Element>(
       x_words[offset(4u * i)],
       x_words[offset(4u * i + 1u)],
       x_words[offset(4u * i + 2u)],

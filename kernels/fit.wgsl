@@ -10,9 +10,11 @@ struct Params {
   flip: u32,
 }
 
+alias Element = f32; // as both are stored
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Element>;
+@group(0) @binding(2) var<storage, read_write> y: array<Element>;
 
 @compute @workgroup_size(64)
 fn fit(
@@ -31,7 +33,7 @@ fn fit(
   let matrix = select(i / area, params.count - 1u - i / area, isFlipped);
   let row = select(down, across, isFlipped);
   let column = select(across, down, isFlipped);
-  var value = 0.0;
+  var value = Element();
   if (row < params.rows && column < params.columns) {
     value = x[(matrix * params.rows + row) * params.columns + column];
   }

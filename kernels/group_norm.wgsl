@@ -21,8 +21,11 @@ struct Params {
 override SILU: bool = false;
 override GROUP: u32 = 64u;
 
+alias Input = f32; // as they are stored
+alias Output = f32;
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<Input>;
 @group(0) @binding(2) var<storage, read> gamma: array<f32>;
 @group(0) @binding(3) var<storage, read> beta: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
@@ -33,15 +36,15 @@ override GROUP: u32 = 64u;
 @group(0) @binding(9) var<storage, read> sums: array<f32>; // [images, channels]: Σ dz
 @group(0) @binding(10) var<storage, read> products: array<f32>; // Σ dz·x̂
 @group(0) @binding(11) var<storage, read> terms: array<f32>; // [images, groups, 2]
-@group(0) @binding(12) var<storage, read_write> output: array<f32>;
+@group(0) @binding(12) var<storage, read_write> output: array<Output>;
 @group(0) @binding(13) var<storage, read_write> mean_out: array<f32>;
 @group(0) @binding(14) var<storage, read_write> variance_out: array<f32>;
 @group(0) @binding(15) var<storage, read_write> first_out: array<f32>;
 @group(0) @binding(16) var<storage, read_write> second_out: array<f32>;
 @group(0) @binding(17) var<storage, read_write> terms_out: array<f32>;
-@group(0) @binding(18) var<storage, read> input4: array<vec4f>;
+@group(0) @binding(18) var<storage, read> input4: array<vec4<Input>>;
 @group(0) @binding(19) var<storage, read> dy4: array<vec4f>;
-@group(0) @binding(20) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(20) var<storage, read_write> output4: array<vec4<Output>>;
 @group(0) @binding(21) var<storage, read_write> first4_out: array<vec4f>;
 @group(0) @binding(22) var<storage, read_write> second4_out: array<vec4f>;
 
@@ -82,21 +85,21 @@ fn moments(
   }
   let s = span(i, params.chunk, params.chunks);
   let step = params.channels;
-  let shift = input[s.first];
+  let shift = f32(input[s.first]);
   var total = 0.0;
   var squares = 0.0;
   var at = s.first;
   for (var n = s.count / 4u; n > 0u; n--) {
-    let a = input[at] - shift;
-    let b = input[at + step] - shift;
-    let c = input[at + 2u * step] - shift;
-    let d = input[at + 3u * step] - shift;
+    let a = f32(input[at]) - shift;
+    let b = f32(input[at + step]) - shift;
+    let c = f32(input[at + 2u * step]) - shift;
+    let d = f32(input[at + 3u * step]) - shift;
     total += (a + b) + (c + d);
     squares += (a * a + b * b) + (c * c + d * d);
     at += 4u * step;
   }
   for (var n = s.count % 4u; n > 0u; n--) {
-    let a = input[at] - shift;
+    let a = f32(input[at]) - shift;
     total += a;
     squares += a * a;
     at += step;
@@ -119,21 +122,21 @@ fn moments4(
     return;
   }
   let s = span_of(i, params.chunk, params.chunks, step);
-  let shift = input4[s.first];
+  let shift = vec4f(input4[s.first]);
   var total = vec4f();
   var squares = vec4f();
   var at = s.first;
   for (var n = s.count / 4u; n > 0u; n--) {
-    let a = input4[at] - shift;
-    let b = input4[at + step] - shift;
-    let c = input4[at + 2u * step] - shift;
-    let d = input4[at + 3u * step] - shift;
+    let a = vec4f(input4[at]) - shift;
+    let b = vec4f(input4[at + step]) - shift;
+    let c = vec4f(input4[at + 2u * step]) - shift;
+    let d = vec4f(input4[at + 3u * step]) - shift;
     total += (a + b) + (c + d);
     squares += (a * a + b * b) + (c * c + d * d);
     at += 4u * step;
   }
   for (var n = s.count % 4u; n > 0u; n--) {
-    let a = input4[at] - shift;
+    let a = vec4f(input4[at]) - shift;
     total += a;
     squares += a * a;
     at += step;
@@ -257,7 +260,7 @@ fn apply4(
   let by = scales_of(groups_of(s.image, c), c);
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    output4[at] = activate((input4[at] - by.mean) * by.inverse * by.weight + by.bias);
+    output4[at] = vec4<Output>(activate((vec4f(input4[at]) - by.mean) * by.inverse * by.weight + by.bias));
     at += lanes;
   }
 }
@@ -282,9 +285,9 @@ fn input_grad4(
   let slope = vec4f(terms[h.x], terms[h.y], terms[h.z], terms[h.w]);
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input4[at] - by.mean) * by.inverse;
+    let normal = (vec4f(input4[at]) - by.mean) * by.inverse;
     let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
-    output4[at] = by.inverse * (by.weight * dz - constant - normal * slope);
+    output4[at] = vec4<Output>(by.inverse * (by.weight * dz - constant - normal * slope));
     at += lanes;
   }
 }
@@ -307,7 +310,7 @@ fn apply(
   let bias = beta[s.channel];
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    output[at] = activate(vec4f((input[at] - average) * inverse * weight + bias)).x;
+    output[at] = Output(activate(vec4f((f32(input[at]) - average) * inverse * weight + bias)).x);
     at += params.channels;
   }
 }
@@ -333,7 +336,7 @@ fn grad_sums(
   var product = 0.0;
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input[at] - average) * inverse;
+    let normal = (f32(input[at]) - average) * inverse;
     let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     sum += dz;
     product += dz * normal;
@@ -362,7 +365,7 @@ fn grad_sums4(
   var product = vec4f();
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input4[at] - by.mean) * by.inverse;
+    let normal = (vec4f(input4[at]) - by.mean) * by.inverse;
     let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
     sum += dz;
     product += dz * normal;
@@ -417,9 +420,9 @@ fn input_grad(
   let slope = terms[2u * g + 1u];
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input[at] - average) * inverse;
+    let normal = (f32(input[at]) - average) * inverse;
     let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
-    output[at] = inverse * (weight * dz - constant - normal * slope);
+    output[at] = Output(inverse * (weight * dz - constant - normal * slope));
     at += params.channels;
   }
 }

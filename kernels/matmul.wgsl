@@ -24,13 +24,15 @@ override TRANSPOSE_B: bool = false; // b is stored as [n, k]
 override RAGGED: bool = false; // k is no multiple of 4
 override HAS_BIAS: bool = false;
 
-alias Quad = vec4f; // as it is stored
+alias A = f32; // as they are stored
+alias B = f32;
+alias Y = f32;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<Quad>;
-@group(0) @binding(2) var<storage, read> b: array<Quad>;
-@group(0) @binding(3) var<storage, read> bias: array<Quad>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Y>>;
 
 fn loadA(at: u32) -> vec4f {
   return vec4f(a[at]);
@@ -154,9 +156,9 @@ fn store(matrix: u32, row: u32, quad: u32, value: vec4f) {
   if (row < params.m && quad < width) {
     var sum = value;
     if (HAS_BIAS) {
-      sum = sum + vec4f(bias[quad]);
+      sum = sum + bias[quad];
     }
-    y[(matrix * params.m + row) * width + quad] = Quad(sum);
+    y[(matrix * params.m + row) * width + quad] = vec4<Y>(sum);
   }
 }
 

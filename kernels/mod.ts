@@ -646,12 +646,16 @@ struct Params {
   b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
 }
 
+alias A = f32; // as they are stored
+alias B = f32;
+alias Y = f32;
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
-@group(0) @binding(3) var<storage, read> a_quads: array<vec4f>;
-@group(0) @binding(4) var<storage, read> b_quads: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(1) var<storage, read> a: array<A>;
+@group(0) @binding(2) var<storage, read> b: array<B>;
+@group(0) @binding(3) var<storage, read> a_quads: array<vec4<A>>;
+@group(0) @binding(4) var<storage, read> b_quads: array<vec4<B>>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4<Y>>;
 
 // By its bits: drivers take v != v for false.
 fn is_nan(v: vec4f) -> vec4<bool> {
@@ -725,7 +729,7 @@ fn same(
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < params.quads) {
-    y[i] = combine(a_quads[i], b_quads[i]);
+    y[i] = vec4<Y>(combine(vec4f(a_quads[i]), vec4f(b_quads[i])));
   }
 }
 
@@ -740,15 +744,15 @@ fn rows(
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < params.quads) {
     let at = offsets(4u * i);
-    var p = a_quads[at.x / 4u];
-    var q = b_quads[at.y / 4u];
+    var p = vec4f(a_quads[at.x / 4u]);
+    var q = vec4f(b_quads[at.y / 4u]);
     if (A_REPEATS) {
       p = vec4f(p[at.x % 4u]);
     }
     if (B_REPEATS) {
       q = vec4f(q[at.y % 4u]);
     }
-    y[i] = combine(p, q);
+    y[i] = vec4<Y>(combine(p, q));
   }
 }
 
@@ -764,10 +768,33 @@ fn elements(
     let at1 = offsets(4u * i + 1u);
     let at2 = offsets(4u * i + 2u);
     let at3 = offsets(4u * i + 3u);
-    y[i] = combine(
-      vec4f(a[at0.x], a[at1.x], a[at2.x], a[at3.x]),
-      vec4f(b[at0.y], b[at1.y], b[at2.y], b[at3.y]),
-    );
+    let p = vec4f(f32(a[at0.x]), f32(a[at1.x]), f32(a[at2.x]), f32(a[at3.x]));
+    let q = vec4f(f32(b[at0.y]), f32(b[at1.y]), f32(b[at2.y]), f32(b[at3.y]));
+    y[i] = vec4<Y>(combine(p, q));
+  }
+}
+`,
+  cast: `// Floats of one width as floats of another: y = x, rounded to the nearest where y is narrower.
+// Buffers are whole multiples of 256 bytes, so the last quad may reach past the tensor's end.
+
+struct Params { size: u32 }
+
+alias X = f32; // as they are stored
+alias Y = f32;
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4<Y>>;
+
+@compute @workgroup_size(64)
+fn convert(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i * 4u < params.size) {
+    y[i] = vec4<Y>(vec4f(x[i]));
   }
 }
 `,
@@ -868,15 +895,16 @@ struct Params {
 override DILATION: u32 = 1u; // where not 1, stride is 1
 override NARROW: bool = false; // an invocation computes 4 channels and not 8
 
-alias Single = f32; // as they are stored
-alias Quad = vec4f;
+alias X = f32; // as they are stored
+alias W = f32;
+alias Y = f32;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read> w: array<Quad>;
-@group(0) @binding(3) var<storage, read> bias: array<Quad>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
-@group(0) @binding(5) var<storage, read> singles: array<Single>; // x, channel by channel
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read> w: array<vec4<W>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Y>>;
+@group(0) @binding(5) var<storage, read> singles: array<X>; // x, channel by channel
 
 fn loadW(at: u32) -> vec4f {
   return vec4f(w[at]);
@@ -885,9 +913,9 @@ fn loadW(at: u32) -> vec4f {
 fn store(pixel: u32, quad: u32, value: vec4f) {
   var sum = value;
   if (params.hasBias == 1u) {
-    sum = sum + vec4f(bias[quad]);
+    sum = sum + bias[quad];
   }
-  y[pixel * (params.cout / 4u) + quad] = Quad(sum);
+  y[pixel * (params.cout / 4u) + quad] = vec4<Y>(sum);
 }
 
 // 8 pixels by 8 channels, of which the entries below may compute a part.
@@ -1117,10 +1145,10 @@ fn biasAt(quad: u32) -> Row {
     return Row();
   }
   return Row(
-    vec4f(bias[quad]),
-    vec4f(bias[quad + 1u]),
-    vec4f(bias[quad + 2u]),
-    vec4f(bias[quad + 3u]),
+    bias[quad],
+    bias[quad + 1u],
+    bias[quad + 2u],
+    bias[quad + 3u],
   );
 }
 
@@ -1152,15 +1180,15 @@ fn rowOf(t0: Rows, t1: Rows, t2: Rows, t3: Rows, i: u32) -> Row {
 // The last vec4 of a pixel; the first \`skipped\` are another tile's.
 fn storePixel(at: u32, skipped: u32, value: Row) {
   if (skipped < 1u) {
-    y[at] = Quad(value.a);
+    y[at] = vec4<Y>(value.a);
   }
   if (skipped < 2u) {
-    y[at + 1u] = Quad(value.b);
+    y[at + 1u] = vec4<Y>(value.b);
   }
   if (skipped < 3u) {
-    y[at + 2u] = Quad(value.c);
+    y[at + 2u] = vec4<Y>(value.c);
   }
-  y[at + 3u] = Quad(value.d);
+  y[at + 3u] = vec4<Y>(value.d);
 }
 
 @compute @workgroup_size(GROUP)
@@ -1388,11 +1416,11 @@ struct Params {
 
 override NARROW: bool = false; // an invocation computes 4 output channels and not 8
 
-alias Quad = vec4f; // as it is stored
+alias X = f32; // as it is stored
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read> dy: array<Quad>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> sums: array<vec4f>;
 
 fn loadX(at: u32) -> vec4f {
@@ -1400,7 +1428,7 @@ fn loadX(at: u32) -> vec4f {
 }
 
 fn loadDy(at: u32) -> vec4f {
-  return vec4f(dy[at]);
+  return dy[at];
 }
 
 // 8 input channels by 8 output channels, of which the entries below may compute a part.
@@ -1763,7 +1791,8 @@ fn storeFour(base: u32, channel: u32, quad: u32, v0: vec4f, v1: vec4f, v2: vec4f
   store(row + 3u, quad, v3);
 }
 `,
-  copy: `// Strided copies. Elements are moved as u32, so that floats and integers keep their bits.
+  copy: `// Strided copies. Elements are moved as u32, so that floats and integers keep their bits; those of f16
+// as what they are.
 //
 // \`take\` walks the output and reads from strided places, \`place\` walks the input and writes to them;
 // the entries on quads do the same where quads of four elements stay together.
@@ -1779,11 +1808,13 @@ struct Params {
   s0: u32, s1: u32, s2: u32, s3: u32, s4: u32, s5: u32,
 }
 
+alias Element = u32; // as both sides are stored
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x_words: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y_words: array<u32>;
-@group(0) @binding(3) var<storage, read> x_quads: array<vec4u>;
-@group(0) @binding(4) var<storage, read_write> y_quads: array<vec4u>;
+@group(0) @binding(1) var<storage, read> x_words: array<Element>;
+@group(0) @binding(2) var<storage, read_write> y_words: array<Element>;
+@group(0) @binding(3) var<storage, read> x_quads: array<vec4<Element>>;
+@group(0) @binding(4) var<storage, read_write> y_quads: array<vec4<Element>>;
 
 fn offset(i: u32) -> u32 {
   var rest = i;
@@ -1835,7 +1866,7 @@ fn take(
 ) {
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (4u * i < params.size) {
-    y_quads[i] = vec4u(
+    y_quads[i] = vec4<Element>(
       x_words[offset(4u * i)],
       x_words[offset(4u * i + 1u)],
       x_words[offset(4u * i + 2u)],
@@ -1932,9 +1963,11 @@ struct Params {
   flip: u32,
 }
 
+alias Element = f32; // as both are stored
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<Element>;
+@group(0) @binding(2) var<storage, read_write> y: array<Element>;
 
 @compute @workgroup_size(64)
 fn fit(
@@ -1953,7 +1986,7 @@ fn fit(
   let matrix = select(i / area, params.count - 1u - i / area, isFlipped);
   let row = select(down, across, isFlipped);
   let column = select(across, down, isFlipped);
-  var value = 0.0;
+  var value = Element();
   if (row < params.rows && column < params.columns) {
     value = x[(matrix * params.rows + row) * params.columns + column];
   }
@@ -2157,8 +2190,11 @@ struct Params {
 override SILU: bool = false;
 override GROUP: u32 = 64u;
 
+alias Input = f32; // as they are stored
+alias Output = f32;
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<Input>;
 @group(0) @binding(2) var<storage, read> gamma: array<f32>;
 @group(0) @binding(3) var<storage, read> beta: array<f32>;
 @group(0) @binding(4) var<storage, read> dy: array<f32>;
@@ -2169,15 +2205,15 @@ override GROUP: u32 = 64u;
 @group(0) @binding(9) var<storage, read> sums: array<f32>; // [images, channels]: Σ dz
 @group(0) @binding(10) var<storage, read> products: array<f32>; // Σ dz·x̂
 @group(0) @binding(11) var<storage, read> terms: array<f32>; // [images, groups, 2]
-@group(0) @binding(12) var<storage, read_write> output: array<f32>;
+@group(0) @binding(12) var<storage, read_write> output: array<Output>;
 @group(0) @binding(13) var<storage, read_write> mean_out: array<f32>;
 @group(0) @binding(14) var<storage, read_write> variance_out: array<f32>;
 @group(0) @binding(15) var<storage, read_write> first_out: array<f32>;
 @group(0) @binding(16) var<storage, read_write> second_out: array<f32>;
 @group(0) @binding(17) var<storage, read_write> terms_out: array<f32>;
-@group(0) @binding(18) var<storage, read> input4: array<vec4f>;
+@group(0) @binding(18) var<storage, read> input4: array<vec4<Input>>;
 @group(0) @binding(19) var<storage, read> dy4: array<vec4f>;
-@group(0) @binding(20) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(20) var<storage, read_write> output4: array<vec4<Output>>;
 @group(0) @binding(21) var<storage, read_write> first4_out: array<vec4f>;
 @group(0) @binding(22) var<storage, read_write> second4_out: array<vec4f>;
 
@@ -2218,21 +2254,21 @@ fn moments(
   }
   let s = span(i, params.chunk, params.chunks);
   let step = params.channels;
-  let shift = input[s.first];
+  let shift = f32(input[s.first]);
   var total = 0.0;
   var squares = 0.0;
   var at = s.first;
   for (var n = s.count / 4u; n > 0u; n--) {
-    let a = input[at] - shift;
-    let b = input[at + step] - shift;
-    let c = input[at + 2u * step] - shift;
-    let d = input[at + 3u * step] - shift;
+    let a = f32(input[at]) - shift;
+    let b = f32(input[at + step]) - shift;
+    let c = f32(input[at + 2u * step]) - shift;
+    let d = f32(input[at + 3u * step]) - shift;
     total += (a + b) + (c + d);
     squares += (a * a + b * b) + (c * c + d * d);
     at += 4u * step;
   }
   for (var n = s.count % 4u; n > 0u; n--) {
-    let a = input[at] - shift;
+    let a = f32(input[at]) - shift;
     total += a;
     squares += a * a;
     at += step;
@@ -2255,21 +2291,21 @@ fn moments4(
     return;
   }
   let s = span_of(i, params.chunk, params.chunks, step);
-  let shift = input4[s.first];
+  let shift = vec4f(input4[s.first]);
   var total = vec4f();
   var squares = vec4f();
   var at = s.first;
   for (var n = s.count / 4u; n > 0u; n--) {
-    let a = input4[at] - shift;
-    let b = input4[at + step] - shift;
-    let c = input4[at + 2u * step] - shift;
-    let d = input4[at + 3u * step] - shift;
+    let a = vec4f(input4[at]) - shift;
+    let b = vec4f(input4[at + step]) - shift;
+    let c = vec4f(input4[at + 2u * step]) - shift;
+    let d = vec4f(input4[at + 3u * step]) - shift;
     total += (a + b) + (c + d);
     squares += (a * a + b * b) + (c * c + d * d);
     at += 4u * step;
   }
   for (var n = s.count % 4u; n > 0u; n--) {
-    let a = input4[at] - shift;
+    let a = vec4f(input4[at]) - shift;
     total += a;
     squares += a * a;
     at += step;
@@ -2393,7 +2429,7 @@ fn apply4(
   let by = scales_of(groups_of(s.image, c), c);
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    output4[at] = activate((input4[at] - by.mean) * by.inverse * by.weight + by.bias);
+    output4[at] = vec4<Output>(activate((vec4f(input4[at]) - by.mean) * by.inverse * by.weight + by.bias));
     at += lanes;
   }
 }
@@ -2418,9 +2454,9 @@ fn input_grad4(
   let slope = vec4f(terms[h.x], terms[h.y], terms[h.z], terms[h.w]);
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input4[at] - by.mean) * by.inverse;
+    let normal = (vec4f(input4[at]) - by.mean) * by.inverse;
     let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
-    output4[at] = by.inverse * (by.weight * dz - constant - normal * slope);
+    output4[at] = vec4<Output>(by.inverse * (by.weight * dz - constant - normal * slope));
     at += lanes;
   }
 }
@@ -2443,7 +2479,7 @@ fn apply(
   let bias = beta[s.channel];
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    output[at] = activate(vec4f((input[at] - average) * inverse * weight + bias)).x;
+    output[at] = Output(activate(vec4f((f32(input[at]) - average) * inverse * weight + bias)).x);
     at += params.channels;
   }
 }
@@ -2469,7 +2505,7 @@ fn grad_sums(
   var product = 0.0;
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input[at] - average) * inverse;
+    let normal = (f32(input[at]) - average) * inverse;
     let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
     sum += dz;
     product += dz * normal;
@@ -2498,7 +2534,7 @@ fn grad_sums4(
   var product = vec4f();
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input4[at] - by.mean) * by.inverse;
+    let normal = (vec4f(input4[at]) - by.mean) * by.inverse;
     let dz = before_activation(normal * by.weight + by.bias, dy4[at]);
     sum += dz;
     product += dz * normal;
@@ -2553,9 +2589,9 @@ fn input_grad(
   let slope = terms[2u * g + 1u];
   var at = s.first;
   for (var n = s.count; n > 0u; n--) {
-    let normal = (input[at] - average) * inverse;
+    let normal = (f32(input[at]) - average) * inverse;
     let dz = before_activation(vec4f(normal * weight + bias), vec4f(dy[at])).x;
-    output[at] = inverse * (weight * dz - constant - normal * slope);
+    output[at] = Output(inverse * (weight * dz - constant - normal * slope));
     at += params.channels;
   }
 }
@@ -2640,13 +2676,15 @@ override TRANSPOSE_B: bool = false; // b is stored as [n, k]
 override RAGGED: bool = false; // k is no multiple of 4
 override HAS_BIAS: bool = false;
 
-alias Quad = vec4f; // as it is stored
+alias A = f32; // as they are stored
+alias B = f32;
+alias Y = f32;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<Quad>;
-@group(0) @binding(2) var<storage, read> b: array<Quad>;
-@group(0) @binding(3) var<storage, read> bias: array<Quad>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Y>>;
 
 fn loadA(at: u32) -> vec4f {
   return vec4f(a[at]);
@@ -2770,9 +2808,9 @@ fn store(matrix: u32, row: u32, quad: u32, value: vec4f) {
   if (row < params.m && quad < width) {
     var sum = value;
     if (HAS_BIAS) {
-      sum = sum + vec4f(bias[quad]);
+      sum = sum + bias[quad];
     }
-    y[(matrix * params.m + row) * width + quad] = Quad(sum);
+    y[(matrix * params.m + row) * width + quad] = vec4<Y>(sum);
   }
 }
 
@@ -3131,11 +3169,11 @@ struct Params {
 
 override GROUP: u32 = 16u; // a multiple of 16
 
-alias Quad = vec4f;
+alias X = f32; // as it is stored
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(GROUP)
 fn pack(
@@ -3167,10 +3205,10 @@ fn pack(
     select(vec4f(), vec4f(x[at.w]), exists.w),
   ));
   let to = ((matrix * panels + panel) * params.columns + quad * 4u) * 4u + block;
-  y[to] = Quad(turned[0]);
-  y[to + 4u] = Quad(turned[1]);
-  y[to + 8u] = Quad(turned[2]);
-  y[to + 12u] = Quad(turned[3]);
+  y[to] = turned[0];
+  y[to + 4u] = turned[1];
+  y[to + 8u] = turned[2];
+  y[to + 12u] = turned[3];
 }
 `,
   panels: `// y = op(a) op(b) + bias for batches of matrices, in tiles of 16 by 16: for adapters on a CPU.
@@ -3209,13 +3247,15 @@ struct Params {
 override ADDS: bool = false; // the chains continue what y holds
 override GROUP: u32 = 8u;
 
-alias Quad = vec4f;
+alias A = f32; // as they are stored
+alias B = f32;
+alias Y = f32;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<Quad>;
-@group(0) @binding(2) var<storage, read> b: array<Quad>;
-@group(0) @binding(3) var<storage, read> bias: array<Quad>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Y>>;
 
 // The columns of one row, and of four.
 struct Row { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
@@ -3254,10 +3294,10 @@ fn biasAt(quad: u32) -> Row {
     return Row();
   }
   return Row(
-    vec4f(bias[quad]),
-    vec4f(bias[quad + 1u]),
-    vec4f(bias[quad + 2u]),
-    vec4f(bias[quad + 3u]),
+    bias[quad],
+    bias[quad + 1u],
+    bias[quad + 2u],
+    bias[quad + 3u],
   );
 }
 
@@ -3312,15 +3352,15 @@ fn startOf(at: u32) -> Row {
 // The last vec4 of a row; the first \`skipped\` are another tile's.
 fn storeRow(at: u32, skipped: u32, value: Row) {
   if (skipped < 1u) {
-    y[at] = Quad(value.a);
+    y[at] = vec4<Y>(value.a);
   }
   if (skipped < 2u) {
-    y[at + 1u] = Quad(value.b);
+    y[at + 1u] = vec4<Y>(value.b);
   }
   if (skipped < 3u) {
-    y[at + 2u] = Quad(value.c);
+    y[at + 2u] = vec4<Y>(value.c);
   }
-  y[at + 3u] = Quad(value.d);
+  y[at + 3u] = vec4<Y>(value.d);
 }
 
 @compute @workgroup_size(GROUP)
@@ -3559,11 +3599,13 @@ override TRANSPOSED: bool = false;
 const NEAREST = 0u;
 const AREA = 1u;
 
+alias Element = f32; // as both are stored
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> input4: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(1) var<storage, read> input: array<Element>;
+@group(0) @binding(2) var<storage, read> input4: array<vec4<Element>>;
+@group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<storage, read_write> output4: array<vec4<Element>>;
 
 struct Axis { inputs: u32, outputs: u32 }
 
@@ -3691,11 +3733,11 @@ fn gather4(
     let line = line_of(p.image, r);
     var sum = vec4f();
     for (var c = over_columns.first; c < over_columns.end; c++) {
-      sum += tap(p.column, c, columns, column_window) * input4[(line + c) * params.lanes + p.lane];
+      sum += tap(p.column, c, columns, column_window) * vec4f(input4[(line + c) * params.lanes + p.lane]);
     }
     total += tap(p.row, r, rows, row_window) * sum;
   }
-  output4[i] = total;
+  output4[i] = vec4<Element>(total);
 }
 
 @compute @workgroup_size(64)
@@ -3720,11 +3762,11 @@ fn gather1(
     let line = line_of(p.image, r);
     var sum = 0.0;
     for (var c = over_columns.first; c < over_columns.end; c++) {
-      sum += tap(p.column, c, columns, column_window) * input[(line + c) * params.lanes + p.lane];
+      sum += tap(p.column, c, columns, column_window) * f32(input[(line + c) * params.lanes + p.lane]);
     }
     total += tap(p.row, r, rows, row_window) * sum;
   }
-  output[i] = total;
+  output[i] = Element(total);
 }
 `,
   row_norm: `// Layer and RMS normalisation of rows. LANES threads share a row: each adds every LANES-th element, and a
@@ -5313,11 +5355,15 @@ override DOUBLED: bool = false; // x is read at twice its height and width
 override HALVED: bool = false; // y is that of DOUBLED: sums of 2 by 2
 override GROUP: u32 = 16u;
 
+alias X = f32; // as they are stored
+alias Y = f32;
+alias Residual = f32;
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<Y>>;
+@group(0) @binding(4) var<storage, read> residual: array<vec4<Residual>>;
 @group(0) @binding(5) var<storage, read> gamma: array<vec4f>;
 @group(0) @binding(6) var<storage, read> beta: array<vec4f>;
 @group(0) @binding(7) var<storage, read> mean: array<f32>; // [images, groups]
@@ -5422,22 +5468,22 @@ fn placeOf(id: u32) -> Place {
 }
 
 fn storeRow(at: u32, apart: u32, v: Six) {
-  y[at] = v.a;
-  y[at + apart] = v.b;
-  y[at + 2u * apart] = v.c;
-  y[at + 3u * apart] = v.d;
-  y[at + 4u * apart] = v.e;
-  y[at + 5u * apart] = v.f;
+  y[at] = vec4<Y>(v.a);
+  y[at + apart] = vec4<Y>(v.b);
+  y[at + 2u * apart] = vec4<Y>(v.c);
+  y[at + 3u * apart] = vec4<Y>(v.d);
+  y[at + 4u * apart] = vec4<Y>(v.e);
+  y[at + 5u * apart] = vec4<Y>(v.f);
 }
 
 fn loadRow(at: u32, apart: u32) -> Six {
   return Six(
-    x[at],
-    x[at + apart],
-    x[at + 2u * apart],
-    x[at + 3u * apart],
-    x[at + 4u * apart],
-    x[at + 5u * apart],
+    vec4f(x[at]),
+    vec4f(x[at + apart]),
+    vec4f(x[at + 2u * apart]),
+    vec4f(x[at + 3u * apart]),
+    vec4f(x[at + 4u * apart]),
+    vec4f(x[at + 5u * apart]),
   );
 }
 
@@ -5460,7 +5506,7 @@ fn isInside(p: Place, row: u32, column: u32) -> bool {
 fn pixel(p: Place, row: u32, column: u32) -> vec4f {
   let exists = isInside(p, row, column);
   let at = (p.image * params.height + row - params.top) * params.width + column - params.left;
-  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, exists)], exists);
+  return select(vec4f(), vec4f(x[select(0u, at * (params.channels / 4u) + p.quad, exists)]), exists);
 }
 
 // What four channels of an image are normed by.
@@ -5564,7 +5610,7 @@ fn inputs(
 fn output(p: Place, row: u32, column: u32) -> vec4f {
   let exists = p.isReal && row < params.height && column < params.width;
   let at = (p.image * params.height + row) * params.width + column;
-  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, exists)], exists);
+  return select(vec4f(), vec4f(x[select(0u, at * (params.channels / 4u) + p.quad, exists)]), exists);
 }
 
 fn outputRow(p: Place, row: u32) -> Six {
@@ -5609,9 +5655,9 @@ fn storeOutput(p: Place, row: u32, column: u32, value: vec4f) {
       sum = sum + bias[p.quad];
     }
     if (HAS_RESIDUAL) {
-      sum = sum + residual[at];
+      sum = sum + vec4f(residual[at]);
     }
-    y[at] = sum;
+    y[at] = vec4<Y>(sum);
   }
 }
 
@@ -5662,7 +5708,7 @@ fn outputs(
 }
 
 fn weightRow(first: u32, apart: u32) -> Six {
-  return fromWeights(Three(x[first], x[first + apart], x[first + 2u * apart]));
+  return fromWeights(Three(vec4f(x[first]), vec4f(x[first + apart]), vec4f(x[first + 2u * apart])));
 }
 
 // G w Gᵀ: [3, 3, size] to [36, size], where \`tiles\` is cin and \`channels\` cout.
@@ -5709,15 +5755,15 @@ fn weightGradient(
   let r1 = toWeights(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b));
   let r2 = toWeights(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c));
   let at = p.frequency;
-  y[at] = r0.a;
-  y[at + p.apart] = r0.b;
-  y[at + 2u * p.apart] = r0.c;
-  y[at + 3u * p.apart] = r1.a;
-  y[at + 4u * p.apart] = r1.b;
-  y[at + 5u * p.apart] = r1.c;
-  y[at + 6u * p.apart] = r2.a;
-  y[at + 7u * p.apart] = r2.b;
-  y[at + 8u * p.apart] = r2.c;
+  y[at] = vec4<Y>(r0.a);
+  y[at + p.apart] = vec4<Y>(r0.b);
+  y[at + 2u * p.apart] = vec4<Y>(r0.c);
+  y[at + 3u * p.apart] = vec4<Y>(r1.a);
+  y[at + 4u * p.apart] = vec4<Y>(r1.b);
+  y[at + 5u * p.apart] = vec4<Y>(r1.c);
+  y[at + 6u * p.apart] = vec4<Y>(r2.a);
+  y[at + 7u * p.apart] = vec4<Y>(r2.b);
+  y[at + 8u * p.apart] = vec4<Y>(r2.c);
 }
 `,
 };
@@ -5729,6 +5775,7 @@ export type KernelName =
   | "argmax"
   | "attention"
   | "binary"
+  | "cast"
   | "code_counts"
   | "column_sums"
   | "conv2d"

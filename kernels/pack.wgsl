@@ -17,11 +17,11 @@ struct Params {
 
 override GROUP: u32 = 16u; // a multiple of 16
 
-alias Quad = vec4f;
+alias X = f32; // as it is stored
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<Quad>;
-@group(0) @binding(2) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
 
 @compute @workgroup_size(GROUP)
 fn pack(
@@ -53,8 +53,8 @@ fn pack(
     select(vec4f(), vec4f(x[at.w]), exists.w),
   ));
   let to = ((matrix * panels + panel) * params.columns + quad * 4u) * 4u + block;
-  y[to] = Quad(turned[0]);
-  y[to + 4u] = Quad(turned[1]);
-  y[to + 8u] = Quad(turned[2]);
-  y[to + 12u] = Quad(turned[3]);
+  y[to] = turned[0];
+  y[to + 4u] = turned[1];
+  y[to + 8u] = turned[2];
+  y[to + 12u] = turned[3];
 }

@@ -34,13 +34,15 @@ struct Params {
 override ADDS: bool = false; // the chains continue what y holds
 override GROUP: u32 = 8u;
 
-alias Quad = vec4f;
+alias A = f32; // as they are stored
+alias B = f32;
+alias Y = f32;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<Quad>;
-@group(0) @binding(2) var<storage, read> b: array<Quad>;
-@group(0) @binding(3) var<storage, read> bias: array<Quad>;
-@group(0) @binding(4) var<storage, read_write> y: array<Quad>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<Y>>;
 
 // The columns of one row, and of four.
 struct Row { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
@@ -79,10 +81,10 @@ fn biasAt(quad: u32) -> Row {
     return Row();
   }
   return Row(
-    vec4f(bias[quad]),
-    vec4f(bias[quad + 1u]),
-    vec4f(bias[quad + 2u]),
-    vec4f(bias[quad + 3u]),
+    bias[quad],
+    bias[quad + 1u],
+    bias[quad + 2u],
+    bias[quad + 3u],
   );
 }
 
@@ -137,15 +139,15 @@ fn startOf(at: u32) -> Row {
 // The last vec4 of a row; the first `skipped` are another tile's.
 fn storeRow(at: u32, skipped: u32, value: Row) {
   if (skipped < 1u) {
-    y[at] = Quad(value.a);
+    y[at] = vec4<Y>(value.a);
   }
   if (skipped < 2u) {
-    y[at + 1u] = Quad(value.b);
+    y[at + 1u] = vec4<Y>(value.b);
   }
   if (skipped < 3u) {
-    y[at + 2u] = Quad(value.c);
+    y[at + 2u] = vec4<Y>(value.c);
   }
-  y[at + 3u] = Quad(value.d);
+  y[at + 3u] = vec4<Y>(value.d);
 }
 
 @compute @workgroup_size(GROUP)

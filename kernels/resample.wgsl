@@ -19,11 +19,13 @@ override TRANSPOSED: bool = false;
 const NEAREST = 0u;
 const AREA = 1u;
 
+alias Element = f32; // as both are stored
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> input4: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output4: array<vec4f>;
+@group(0) @binding(1) var<storage, read> input: array<Element>;
+@group(0) @binding(2) var<storage, read> input4: array<vec4<Element>>;
+@group(0) @binding(3) var<storage, read_write> output: array<Element>;
+@group(0) @binding(4) var<storage, read_write> output4: array<vec4<Element>>;
 
 struct Axis { inputs: u32, outputs: u32 }
 
@@ -151,11 +153,11 @@ fn gather4(
     let line = line_of(p.image, r);
     var sum = vec4f();
     for (var c = over_columns.first; c < over_columns.end; c++) {
-      sum += tap(p.column, c, columns, column_window) * input4[(line + c) * params.lanes + p.lane];
+      sum += tap(p.column, c, columns, column_window) * vec4f(input4[(line + c) * params.lanes + p.lane]);
     }
     total += tap(p.row, r, rows, row_window) * sum;
   }
-  output4[i] = total;
+  output4[i] = vec4<Element>(total);
 }
 
 @compute @workgroup_size(64)
@@ -180,9 +182,9 @@ fn gather1(
     let line = line_of(p.image, r);
     var sum = 0.0;
     for (var c = over_columns.first; c < over_columns.end; c++) {
-      sum += tap(p.column, c, columns, column_window) * input[(line + c) * params.lanes + p.lane];
+      sum += tap(p.column, c, columns, column_window) * f32(input[(line + c) * params.lanes + p.lane]);
     }
     total += tap(p.row, r, rows, row_window) * sum;
   }
-  output[i] = total;
+  output[i] = Element(total);
 }

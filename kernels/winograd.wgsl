@@ -40,11 +40,15 @@ override DOUBLED: bool = false; // x is read at twice its height and width
 override HALVED: bool = false; // y is that of DOUBLED: sums of 2 by 2
 override GROUP: u32 = 16u;
 
+alias X = f32; // as they are stored
+alias Y = f32;
+alias Residual = f32;
+
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(4) var<storage, read> residual: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<Y>>;
+@group(0) @binding(4) var<storage, read> residual: array<vec4<Residual>>;
 @group(0) @binding(5) var<storage, read> gamma: array<vec4f>;
 @group(0) @binding(6) var<storage, read> beta: array<vec4f>;
 @group(0) @binding(7) var<storage, read> mean: array<f32>; // [images, groups]
@@ -149,22 +153,22 @@ fn placeOf(id: u32) -> Place {
 }
 
 fn storeRow(at: u32, apart: u32, v: Six) {
-  y[at] = v.a;
-  y[at + apart] = v.b;
-  y[at + 2u * apart] = v.c;
-  y[at + 3u * apart] = v.d;
-  y[at + 4u * apart] = v.e;
-  y[at + 5u * apart] = v.f;
+  y[at] = vec4<Y>(v.a);
+  y[at + apart] = vec4<Y>(v.b);
+  y[at + 2u * apart] = vec4<Y>(v.c);
+  y[at + 3u * apart] = vec4<Y>(v.d);
+  y[at + 4u * apart] = vec4<Y>(v.e);
+  y[at + 5u * apart] = vec4<Y>(v.f);
 }
 
 fn loadRow(at: u32, apart: u32) -> Six {
   return Six(
-    x[at],
-    x[at + apart],
-    x[at + 2u * apart],
-    x[at + 3u * apart],
-    x[at + 4u * apart],
-    x[at + 5u * apart],
+    vec4f(x[at]),
+    vec4f(x[at + apart]),
+    vec4f(x[at + 2u * apart]),
+    vec4f(x[at + 3u * apart]),
+    vec4f(x[at + 4u * apart]),
+    vec4f(x[at + 5u * apart]),
   );
 }
 
@@ -187,7 +191,7 @@ fn isInside(p: Place, row: u32, column: u32) -> bool {
 fn pixel(p: Place, row: u32, column: u32) -> vec4f {
   let exists = isInside(p, row, column);
   let at = (p.image * params.height + row - params.top) * params.width + column - params.left;
-  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, exists)], exists);
+  return select(vec4f(), vec4f(x[select(0u, at * (params.channels / 4u) + p.quad, exists)]), exists);
 }
 
 // What four channels of an image are normed by.
@@ -291,7 +295,7 @@ fn inputs(
 fn output(p: Place, row: u32, column: u32) -> vec4f {
   let exists = p.isReal && row < params.height && column < params.width;
   let at = (p.image * params.height + row) * params.width + column;
-  return select(vec4f(), x[select(0u, at * (params.channels / 4u) + p.quad, exists)], exists);
+  return select(vec4f(), vec4f(x[select(0u, at * (params.channels / 4u) + p.quad, exists)]), exists);
 }
 
 fn outputRow(p: Place, row: u32) -> Six {
@@ -336,9 +340,9 @@ fn storeOutput(p: Place, row: u32, column: u32, value: vec4f) {
       sum = sum + bias[p.quad];
     }
     if (HAS_RESIDUAL) {
-      sum = sum + residual[at];
+      sum = sum + vec4f(residual[at]);
     }
-    y[at] = sum;
+    y[at] = vec4<Y>(sum);
   }
 }
 
@@ -389,7 +393,7 @@ fn outputs(
 }
 
 fn weightRow(first: u32, apart: u32) -> Six {
-  return fromWeights(Three(x[first], x[first + apart], x[first + 2u * apart]));
+  return fromWeights(Three(vec4f(x[first]), vec4f(x[first + apart]), vec4f(x[first + 2u * apart])));
 }
 
 // G w Gᵀ: [3, 3, size] to [36, size], where `tiles` is cin and `channels` cout.
@@ -436,13 +440,13 @@ fn weightGradient(
   let r1 = toWeights(Six(c0.b, c1.b, c2.b, c3.b, c4.b, c5.b));
   let r2 = toWeights(Six(c0.c, c1.c, c2.c, c3.c, c4.c, c5.c));
   let at = p.frequency;
-  y[at] = r0.a;
-  y[at + p.apart] = r0.b;
-  y[at + 2u * p.apart] = r0.c;
-  y[at + 3u * p.apart] = r1.a;
-  y[at + 4u * p.apart] = r1.b;
-  y[at + 5u * p.apart] = r1.c;
-  y[at + 6u * p.apart] = r2.a;
-  y[at + 7u * p.apart] = r2.b;
-  y[at + 8u * p.apart] = r2.c;
+  y[at] = vec4<Y>(r0.a);
+  y[at + p.apart] = vec4<Y>(r0.b);
+  y[at + 2u * p.apart] = vec4<Y>(r0.c);
+  y[at + 3u * p.apart] = vec4<Y>(r1.a);
+  y[at + 4u * p.apart] = vec4<Y>(r1.b);
+  y[at + 5u * p.apart] = vec4<Y>(r1.c);
+  y[at + 6u * p.apart] = vec4<Y>(r2.a);
+  y[at + 7u * p.apart] = vec4<Y>(r2.b);
+  y[at + 8u * p.apart] = vec4<Y>(r2.c);
 }

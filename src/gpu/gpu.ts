@@ -16,8 +16,8 @@ import {
   OutOfMemoryError,
 } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
-import { Pipelines } from "./pipelines.ts";
-import { BufferPool, type MemoryUse, type Storage } from "./pool.ts";
+import { type Bound, Pipelines } from "./pipelines.ts";
+import { BufferPool, type MemoryUse, type Storage, type StorageOptions } from "./pool.ts";
 import { Profiler, type ProfileRow } from "./profiler.ts";
 import { type RecordedWork, Recorder } from "./recorder.ts";
 import type { Recording } from "./recording.ts";
@@ -26,8 +26,11 @@ import { UniformRing } from "./uniform_ring.ts";
 
 /** One dispatch: what is bound, the parameters, and how many workgroups. */
 export interface Dispatch {
-  /** The storages by the names that WGSL gives them. */
-  bind: Record<string, Storage>;
+  /**
+   * The storages by the names that WGSL gives them. One that is undefined is not read: a constant or
+   * parameter says so to the kernel.
+   */
+  bind: Bound;
   /** A number for each field of the kernel's `Params`. */
   params?: Record<string, number>;
   /** Values for the kernel's `override`s; each set of values is compiled once. */
@@ -188,9 +191,24 @@ export class Gpu implements Disposable {
     this.#scopes.track(owned);
   }
 
-  /** Bytes on the GPU with undefined contents; the caller releases them. */
-  allocate(byteLength: number): Storage {
-    return (this.#dry ?? this.#pool).allocate(byteLength);
+  /** Whether kernels can store floats in 16 bits here. */
+  get hasHalf(): boolean {
+    return this.#device.features.has("shader-f16");
+  }
+
+  /**
+   * Bytes on the GPU with undefined contents; the caller releases them.
+   *
+   * @throws {GpuError} where they shall hold floats of 16 bits and the adapter has none.
+   */
+  allocate(byteLength: number, options: StorageOptions = {}): Storage {
+    if (options.isHalf && !this.hasHalf) {
+      throw new GpuError(
+        `${this.adapter.description || "this adapter"} has no floats of 16 bits (feature ` +
+          "shader-f16): go without half",
+      );
+    }
+    return (this.#dry ?? this.#pool).allocate(byteLength, options);
   }
 
   /**
@@ -272,17 +290,18 @@ export class Gpu implements Disposable {
     if (this.#error) throw this.#takeError();
     this.#stream.reserve();
     if (this.#ring.full) this.submit();
-    const pipeline = this.#pipelines.get(kernel, entry, dispatch.constants);
+    const pipeline = this.#pipelines.get(kernel, entry, dispatch.constants, dispatch.bind);
     const [x, y, z] = dispatch.grid;
     if (Math.max(x, y, z) > this.#device.limits.maxComputeWorkgroupsPerDimension) {
       throw new KernelError(
         `kernel ${pipeline.label}: grid ${x}×${y}×${z} exceeds the adapter's limit`,
       );
     }
-    const group = this.#pipelines.bind(pipeline, dispatch.bind);
+    const storages = this.#pipelines.storages(pipeline, dispatch.bind);
+    const group = this.#pipelines.bind(pipeline, dispatch.bind, storages);
     const offset = this.#ring.push(pipeline.label, kernel.params, dispatch.params ?? {});
     this.#stream.dispatch(pipeline, group, offset, dispatch.grid);
-    this.#recorder.current?.dispatch(pipeline, dispatch.bind, this.#ring.at(offset), dispatch.grid);
+    this.#recorder.current?.dispatch(pipeline, storages, this.#ring.at(offset), dispatch.grid);
   }
 
   /** Whether work can be recorded or replayed now: not within other work that is, or is measured. */

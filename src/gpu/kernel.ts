@@ -17,6 +17,11 @@ export interface Binding {
   binding: number;
   /** Whether the kernel writes to it. */
   writes: boolean;
+  /**
+   * The alias by which the source names the type of its elements, or of those of its vec4. A binding
+   * that has one can be stored in 16 bits, together with the others of the same alias.
+   */
+  alias?: string;
 }
 
 /** A kernel family: one .wgsl file, its parameters, and the bindings of each of its entry points. */
@@ -48,6 +53,21 @@ export function defineKernel(name: KernelName): Kernel {
   return kernel;
 }
 
+/** Of what is stored in 16 bits or in 32; integers are floats that are moved by their bits. */
+const ALIAS = /alias\s+(\w+)\s*=\s*(?:f32|u32)\s*;/g;
+
+/**
+ * A kernel's source where the elements that some of its aliases name are stored in 16 bits. What is
+ * computed stays as it is: the source converts what it reads to f32, and what it writes by the alias.
+ */
+export function halvedSource({ source }: Kernel, aliases: ReadonlySet<string>): string {
+  const halved = source.replace(
+    ALIAS,
+    (whole, name) => aliases.has(name) ? `alias ${name} = f16;` : whole,
+  );
+  return `enable f16;\n${halved}`;
+}
+
 /** Reads a kernel's parameters and bindings from its WGSL source. */
 export function parseKernel(name: KernelName, source: string): Kernel {
   const code = source.replace(/\/\/.*$/gm, "");
@@ -75,11 +95,14 @@ function parseParams(kernel: string, code: string): ParamField[] {
 }
 
 function parseBindings(code: string): Binding[] {
-  const pattern = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage(?:,\s*(\w+))?>\s*(\w+)/g;
-  return [...code.matchAll(pattern)].map(([, binding, access, name]) => ({
+  const pattern =
+    /@group\(0\)\s*@binding\((\d+)\)\s*var<storage(?:,\s*(\w+))?>\s*(\w+)\s*:\s*array<(?:vec4<)?(\w+)/g;
+  const aliases = new Set([...code.matchAll(ALIAS)].map(([, name]) => name));
+  return [...code.matchAll(pattern)].map(([, binding, access, name, type]) => ({
     name,
     binding: Number(binding),
     writes: access === "read_write",
+    ...(aliases.has(type) ? { alias: type } : {}),
   }));
 }
 

@@ -19,7 +19,8 @@ export {
 export { type Dispatch, Gpu, type GpuOptions } from "./gpu.ts";
 export { type Binding, defineKernel, gridFor, type Kernel, type ParamField } from "./kernel.ts";
 export type { KernelName } from "../../kernels/mod.ts";
-export type { MemoryUse, PooledBuffer, Storage } from "./pool.ts";
+export type { Bound } from "./pipelines.ts";
+export type { MemoryUse, PooledBuffer, Storage, StorageOptions } from "./pool.ts";
 export type { ProfileRow } from "./profiler.ts";
 export type { RecordedWork } from "./recorder.ts";
 export type { Recording } from "./recording.ts";

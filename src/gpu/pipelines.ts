@@ -1,5 +1,5 @@
 import { KernelError } from "./errors.ts";
-import type { Binding, Kernel } from "./kernel.ts";
+import { type Binding, halvedSource, type Kernel } from "./kernel.ts";
 import type { PooledBuffer, Storage } from "./pool.ts";
 
 /** A compiled entry point with what is needed to bind it. */
@@ -11,6 +11,9 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
   readonly groups: Map<string, GPUBindGroup>;
 }
+
+/** What is bound to an entry point by WGSL name; undefined where it does not read that this time. */
+export type Bound = Readonly<Record<string, Storage | undefined>>;
 
 /** Where a bind group is cached, and the buffers that it holds. */
 interface CachedGroup {
@@ -44,28 +47,53 @@ export class Pipelines {
     this.#onRefused = onRefused;
   }
 
-  /** The pipeline of an entry point with the given `override` constants. */
-  get(kernel: Kernel, entry: string, constants: Record<string, number> | undefined): Pipeline {
+  /**
+   * The pipeline of an entry point with the given `override` constants, for what is bound to it: which
+   * of that is stored in 16 bits is compiled in.
+   */
+  get(
+    kernel: Kernel,
+    entry: string,
+    constants: Record<string, number> | undefined,
+    bound: Bound,
+  ): Pipeline {
+    const aliases = halfAliases(kernel, entry, bound);
     let key = `${kernel.name}:${entry}`;
     if (constants) { for (const name in constants) key += `,${name}=${constants[name]}`; }
+    if (aliases) key += `,f16=${[...aliases].join("+")}`;
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
-      pipeline = this.#compile(key, kernel, entry, constants);
+      pipeline = this.#compile(key, kernel, entry, constants, aliases);
       this.#pipelines.set(key, pipeline);
     }
     return pipeline;
   }
 
-  /** The bind group of a pipeline for these storages, by WGSL name. */
-  bind(pipeline: Pipeline, bound: Record<string, Storage>): GPUBindGroup {
+  /** What is bound to a pipeline, in the order of its bindings; something else stands in for what is not. */
+  storages(pipeline: Pipeline, bound: Bound): Storage[] {
+    const { label, bindings } = pipeline;
+    let standIn: Storage | undefined;
+    return bindings.map(({ name }) => {
+      let storage = bound[name];
+      if (!storage && name in bound) {
+        storage = standIn ??= bindings.map(({ name, writes }) => writes ? undefined : bound[name])
+          .find((other) => other !== undefined);
+      }
+      if (!storage) throw new KernelError(`kernel ${label}: nothing is bound to "${name}"`);
+      expectHeld(pipeline, name, storage);
+      return storage;
+    });
+  }
+
+  /** The bind group of a pipeline for these storages, which {@link Pipelines.storages} gave. */
+  bind(pipeline: Pipeline, bound: Bound, storages: readonly Storage[]): GPUBindGroup {
     let key = "";
-    for (const { name } of pipeline.bindings) {
-      key += `${this.#storage(pipeline, bound, name).pooled.id},`;
-    }
+    for (const { pooled } of storages) key += `${pooled.id},`;
     let group = pipeline.groups.get(key);
     if (!group) {
       if (++this.#created % MAX_GROUPS === 0) this.#forgetAll();
-      group = this.#createGroup(pipeline, bound, key);
+      refuseExtras(pipeline, bound);
+      group = this.#createGroup(pipeline, storages, key);
       pipeline.groups.set(key, group);
     }
     return group;
@@ -101,28 +129,9 @@ export class Pipelines {
     this.#groupsByBuffer.clear();
   }
 
-  #storage(pipeline: Pipeline, bound: Record<string, Storage>, name: string): Storage {
-    const storage = bound[name];
-    if (!storage) throw new KernelError(`kernel ${pipeline.label}: nothing is bound to "${name}"`);
-    if (storage.references === 0) {
-      throw new KernelError(
-        `kernel ${pipeline.label}: the tensor bound to "${name}" was already freed; ` +
-          "keep it with scope.keep, or do not use it after its scope",
-      );
-    }
-    return storage;
-  }
-
-  #createGroup(pipeline: Pipeline, bound: Record<string, Storage>, key: string): GPUBindGroup {
-    const names = pipeline.bindings.map(({ name }) => name);
-    const extra = Object.keys(bound).find((name) => !names.includes(name));
-    if (extra) {
-      throw new KernelError(
-        `kernel ${pipeline.label} has no "${extra}": it uses ${names.join(", ")}`,
-      );
-    }
-    refuseAliases(pipeline, bound);
-    const buffers = names.map((name) => bound[name].pooled);
+  #createGroup(pipeline: Pipeline, storages: readonly Storage[], key: string): GPUBindGroup {
+    refuseOverlap(pipeline, storages);
+    const buffers = storages.map(({ pooled }) => pooled);
     const cached = { groups: pipeline.groups, key, buffers: buffers.map(({ id }) => id) };
     for (const { id } of buffers) {
       const uses = this.#groupsByBuffer.get(id);
@@ -137,12 +146,9 @@ export class Pipelines {
     kernel: Kernel,
     entry: string,
     constants: Record<string, number> | undefined,
+    halves: ReadonlySet<string> | undefined,
   ): Pipeline {
-    const bindings = kernel.entries.get(entry);
-    if (!bindings) {
-      const known = [...kernel.entries.keys()].join(", ");
-      throw new KernelError(`kernel ${kernel.name} has no entry "${entry}": it has ${known}`);
-    }
+    const bindings = bindingsOf(kernel, entry);
     this.#device.pushErrorScope("validation"); // drivers leave the label out of their messages
     const layout = this.#device.createBindGroupLayout({
       label,
@@ -158,7 +164,7 @@ export class Pipelines {
     const pipeline = this.#device.createComputePipeline({
       label,
       layout: this.#device.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
-      compute: { module: this.#module(kernel), entryPoint: entry, constants },
+      compute: { module: this.#module(kernel, halves), entryPoint: entry, constants },
     });
     this.#device.popErrorScope().then((error) => {
       if (error) this.#onRefused(label, error);
@@ -166,29 +172,78 @@ export class Pipelines {
     return { label, pipeline, bindings, layout, groups: new Map() };
   }
 
-  #module(kernel: Kernel): GPUShaderModule {
-    let module = this.#modules.get(kernel.name);
+  #module(kernel: Kernel, halves: ReadonlySet<string> | undefined): GPUShaderModule {
+    const label = halves ? `${kernel.name},f16=${[...halves].join("+")}` : kernel.name;
+    let module = this.#modules.get(label);
     if (!module) {
-      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.source });
-      this.#modules.set(kernel.name, module);
+      const code = halves ? halvedSource(kernel, halves) : kernel.source;
+      module = this.#device.createShaderModule({ label, code });
+      this.#modules.set(label, module);
     }
     return module;
   }
 }
 
-/** Drivers refuse such a dispatch too, but only at the next wait and without the kernel's name. */
-function refuseAliases({ label, bindings }: Pipeline, bound: Record<string, Storage>): void {
-  for (const { name, writes } of bindings) {
-    if (!writes) continue;
-    const other = bindings.find((binding) =>
-      binding.name !== name && bound[binding.name].pooled.buffer === bound[name].pooled.buffer
-    );
-    if (other) {
+function bindingsOf(kernel: Kernel, entry: string): readonly Binding[] {
+  const bindings = kernel.entries.get(entry);
+  if (bindings) return bindings;
+  const known = [...kernel.entries.keys()].join(", ");
+  throw new KernelError(`kernel ${kernel.name} has no entry "${entry}": it has ${known}`);
+}
+
+/**
+ * The aliases of a kernel whose bindings are stored in 16 bits; undefined where all are in 32. What an
+ * entry would misread is refused here, whatever the operation has checked.
+ */
+function halfAliases(kernel: Kernel, entry: string, bound: Bound): Set<string> | undefined {
+  let aliases: Set<string> | undefined;
+  const bindings = bindingsOf(kernel, entry);
+  for (const { name, alias } of bindings) {
+    if (!bound[name]?.isHalf) continue;
+    if (alias === undefined) {
       throw new KernelError(
-        `kernel ${label} writes "${name}", which is also bound to "${other.name}": copy one of them`,
+        `kernel ${kernel.name}:${entry} reads "${name}" in 32 bits, found f16: cast it to f32`,
+      );
+    }
+    (aliases ??= new Set()).add(alias);
+  }
+  if (!aliases) return undefined;
+  for (const { name, alias } of bindings) {
+    if (bound[name] && !bound[name].isHalf && aliases.has(alias!)) {
+      throw new KernelError(
+        `kernel ${kernel.name}:${entry}: "${name}" is in 32 bits, but others of its kind are f16`,
       );
     }
   }
+  return aliases;
+}
+
+function expectHeld({ label }: Pipeline, name: string, { references }: Storage): void {
+  if (references > 0) return;
+  throw new KernelError(
+    `kernel ${label}: the tensor bound to "${name}" was already freed; ` +
+      "keep it with scope.keep, or do not use it after its scope",
+  );
+}
+
+function refuseExtras({ label, bindings }: Pipeline, bound: Bound): void {
+  const names = bindings.map(({ name }) => name);
+  const extra = Object.keys(bound).find((name) => !names.includes(name));
+  if (!extra) return;
+  throw new KernelError(`kernel ${label} has no "${extra}": it uses ${names.join(", ")}`);
+}
+
+/** Drivers refuse such a dispatch too, but only at the next wait and without the kernel's name. */
+function refuseOverlap({ label, bindings }: Pipeline, storages: readonly Storage[]): void {
+  const buffers = storages.map(({ pooled }) => pooled.buffer);
+  bindings.forEach(({ name, writes }, i) => {
+    const other = writes ? buffers.findIndex((buffer, j) => j !== i && buffer === buffers[i]) : -1;
+    if (other < 0) return;
+    throw new KernelError(
+      `kernel ${label} writes "${name}", which is also bound to "${bindings[other].name}": ` +
+        "copy one of them",
+    );
+  });
 }
 
 /** Bind groups that are made before all are forgotten; a training step needs a few thousand. */

@@ -31,6 +31,12 @@ export interface PoolOptions {
   onShort: () => void;
 }
 
+/** What bytes on the GPU hold. */
+export interface StorageOptions {
+  /** Floats of 16 bits, which kernels read and write as such. */
+  isHalf?: boolean;
+}
+
 /** A GPU buffer, or a part of one, with a number of its own, by which bind groups are cached. */
 export interface PooledBuffer {
   /** A number that no other buffer or part of the device has or will have. */
@@ -54,12 +60,15 @@ export class Storage {
   #whole: Storage | undefined;
   /** The bytes asked for. */
   readonly byteLength: number;
+  /** Whether they are floats of 16 bits: which variant of a kernel reads them follows from it. */
+  readonly isHalf: boolean;
 
   /** Made by {@link BufferPool.allocate}. */
-  constructor(pool: BufferPool, pooled: PooledBuffer, byteLength: number) {
+  constructor(pool: BufferPool, pooled: PooledBuffer, byteLength: number, isHalf: boolean) {
     this.#pool = pool;
     this.#pooled = pooled;
     this.byteLength = byteLength;
+    this.isHalf = isHalf;
   }
 
   /** The buffer that holds the bytes; it may be larger than `byteLength`. */
@@ -175,7 +184,7 @@ export class BufferPool {
    *
    * @throws {OutOfMemoryError} where one binding of the adapter cannot hold that many bytes.
    */
-  allocate(byteLength: number): Storage {
+  allocate(byteLength: number, { isHalf = false }: StorageOptions = {}): Storage {
     const size = this.#sizeClass(byteLength);
     const recorded = this.#recording && this.#recorded.take(size);
     const pooled = recorded ?? this.#waiting.take(size) ?? this.#create(size);
@@ -183,7 +192,7 @@ export class BufferPool {
     this.#live += byteLength;
     this.#peak = Math.max(this.#peak, this.#live);
     this.#mostLive = Math.max(this.#mostLive, this.#live);
-    return new Storage(this, pooled, byteLength);
+    return new Storage(this, pooled, byteLength, isHalf);
   }
 
   /** The same, for bytes that are written once: what is being recorded uses them and does not own them. */

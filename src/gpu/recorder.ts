@@ -91,7 +91,7 @@ export class Recorder {
   }
 
   #copyOf(input: Storage): Storage {
-    const copy = this.#pool.allocate(input.byteLength);
+    const copy = this.#pool.allocate(input.byteLength, input);
     this.#stream.copy(input, copy, input.byteLength);
     return copy;
   }

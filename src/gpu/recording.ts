@@ -88,13 +88,13 @@ export class Recording implements Disposable {
    */
   dispatch(
     pipeline: Pipeline,
-    bound: Record<string, Storage>,
+    bound: readonly Storage[],
     params: Uint8Array,
     grid: readonly [number, number, number],
   ): void {
     if (this.#isDisposed) return;
     const offset = this.#params.length * this.#stride;
-    const buffers = pipeline.bindings.map(({ name }) => this.#place(bound[name]));
+    const buffers = bound.map((storage) => this.#place(storage));
     this.#commands.push({ kind: "dispatch", pipeline, buffers, grid, offset });
     this.#params.push(params);
   }

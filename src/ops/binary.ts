@@ -1,7 +1,14 @@
 import { defineKernel, gridFor } from "../gpu/mod.ts";
-import { type Backward, empty, record, sameShape, type Tensor } from "../tensor/mod.ts";
+import {
+  type Backward,
+  empty,
+  type FloatType,
+  record,
+  sameShape,
+  type Tensor,
+} from "../tensor/mod.ts";
 import { broadcastShape, broadcastStrides, mergeAxes, type Walk, walkParams } from "./broadcast.ts";
-import { expectDType } from "./check.ts";
+import { expectDType, expectFloats } from "./check.ts";
 import { sumTo } from "./reduce.ts";
 import { affine, clamp, neg } from "./unary.ts";
 
@@ -13,8 +20,13 @@ const OPS = { add: 0, sub: 1, mul: 2, div: 3, maximum: 4, minimum: 5, greater: 6
 /** Computes an operation of the table without recording it. */
 export function combine(name: keyof typeof OPS, a: Tensor, b: Tensor): Tensor {
   expectDType(name, "f32", { a, b });
+  return combineAs("f32", name, a, b);
+}
+
+/** The same for floats of any width; the result is stored as `dtype`. */
+function combineAs(dtype: FloatType, name: keyof typeof OPS, a: Tensor, b: Tensor): Tensor {
   const shape = broadcastShape(name, a.shape, b.shape);
-  const y = empty(a.gpu, shape);
+  const y = empty(a.gpu, shape, dtype);
   const walk = mergeAxes(shape, [
     broadcastStrides(a.shape, shape),
     broadcastStrides(b.shape, shape),
@@ -55,8 +67,8 @@ function apply(
   b: Tensor,
   saved: (y: Tensor) => Tensor[],
   backward: Backward,
+  y: Tensor = combine(name, a, b),
 ): Tensor {
-  const y = combine(name, a, b);
   const shapes = [a.shape, b.shape];
   return record(name, {
     inputs: [a, b],
@@ -88,6 +100,12 @@ function apply(
 export function add(a: Tensor, b: Tensor | number): Tensor {
   if (typeof b === "number") return affine(a, 1, b);
   return apply("add", a, b, () => [], (dy) => [dy, dy]);
+}
+
+/** The same for floats of any width; the sum is stored as `dtype`. */
+export function addAs(dtype: FloatType, a: Tensor, b: Tensor): Tensor {
+  expectFloats("add", { a, b });
+  return apply("add", a, b, () => [], (dy) => [dy, dy], combineAs(dtype, "add", a, b));
 }
 
 /**

@@ -1,4 +1,5 @@
 import {
+  type FloatType,
   record,
   sameShape,
   type Shape,
@@ -6,7 +7,7 @@ import {
   shapeText,
   type Tensor,
 } from "../tensor/mod.ts";
-import { expectDType } from "./check.ts";
+import { expectDType, expectFloats, floatTypeOf } from "./check.ts";
 import { algorithmFor, type ConvolutionAlgorithm } from "./conv2d_algorithm.ts";
 import { convolve, type Geometry, inputGradient, weightGradient } from "./convolve.ts";
 import { biasGradient, leftGradient, readByBackward, rightGradient } from "./matmul.ts";
@@ -31,12 +32,15 @@ export interface Conv2dOptions {
   stride?: number;
   /** Zeros around the image; a number pads all four sides alike; default 0. */
   padding?: number | Padding2d;
+  /** How the result is stored; default as the weight is. */
+  dtype?: FloatType;
 }
 
 /**
  * Convolution (cross-correlation, as deep learning has it) of images `x` [N, H, W, Cin] with
  * `weight` [kH, kW, Cin, Cout] and an optional `bias` [Cout], in float32, to [N, H', W', Cout] with
  * H' = ⌊(H + top + bottom − kH) / stride⌋ + 1. PyTorch keeps such a weight as [Cout, Cin, kH, kW].
+ * `x`, `weight` and the result may be stored in f16, each by itself.
  *
  * A pixel of the result depends, to the bit, not on the batch. With a 3×3 kernel and stride 1, between
  * maps of 16 channels or more, it is computed by Winograd's F(4×4, 3×3), in tiles of 4 by 4 pixels: its
@@ -63,15 +67,22 @@ export function conv2d(
   options: Conv2dOptions = {},
 ): Tensor {
   const geometry = geometryOf(x, weight, bias, options);
+  const dtype = resultType(weight, options);
   return isPointwise(geometry)
-    ? pointwise(x, weight, bias, geometry)
-    : spatial(x, weight, bias, geometry);
+    ? pointwise(x, weight, bias, geometry, dtype)
+    : spatial(x, weight, bias, geometry, dtype);
 }
 
 /** A convolution and its gradients; they record nothing. */
 export interface Passes {
   /** The convolution itself. */
-  forward(x: Tensor, weight: Tensor, bias: Tensor | undefined, geometry: Geometry): Tensor;
+  forward(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | undefined,
+    geometry: Geometry,
+    dtype: FloatType,
+  ): Tensor;
   /** The gradient with respect to x. */
   ofInput(dy: Tensor, weight: Tensor, geometry: Geometry): Tensor;
   /** The gradient with respect to the weight. */
@@ -93,11 +104,12 @@ function spatial(
   weight: Tensor,
   bias: Tensor | undefined,
   geometry: Geometry,
+  dtype: FloatType,
 ): Tensor {
   const { forward, ofInput, ofWeight } = algorithms[algorithmFor(geometry)];
   return record("conv2d", {
     inputs: bias ? [x, weight, bias] : [x, weight],
-    output: forward(x, weight, bias, geometry),
+    output: forward(x, weight, bias, geometry, dtype),
     saved: readByBackward(x, weight),
     backward: (dy, saved, [needsX, needsWeight, needsBias]) => [
       needsX ? ofInput(dy, saved[saved.length - 1], geometry) : null,
@@ -118,13 +130,14 @@ function pointwise(
   weight: Tensor,
   bias: Tensor | undefined,
   { batch, image: [height, width], cin, cout }: Geometry,
+  dtype: FloatType,
 ): Tensor {
   const extents = { batch: 1, m: batch * height * width, n: cout, k: cin };
   const shapes = [x.shape, weight.shape];
   const output = [batch, height, width, cout];
   return record("conv2d", {
     inputs: bias ? [x, weight, bias] : [x, weight],
-    output: product(x.gpu, matrix(x), matrix(weight), { ...extents, output, bias }),
+    output: product(x.gpu, matrix(x), matrix(weight), { ...extents, output, bias, dtype }),
     saved: readByBackward(x, weight),
     backward: (dy, saved, [needsX, needsWeight, needsBias]) => {
       const plain = { transposed: false, shared: false };
@@ -144,6 +157,11 @@ function matrix({ storage }: Tensor): Operand {
   return { storage, transposed: false, shared: false };
 }
 
+/** How a convolution's result is stored. */
+export function resultType(weight: Tensor, { dtype }: Conv2dOptions): FloatType {
+  return dtype ?? floatTypeOf("conv2d", "weight", weight);
+}
+
 /** The extents of a convolution of x, or of something that has `shape` in its place; all is checked. */
 export function geometryOf(
   x: Tensor,
@@ -152,7 +170,8 @@ export function geometryOf(
   { stride = 1, padding = 0 }: Conv2dOptions,
   shape: Shape = x.shape,
 ): Geometry {
-  expectDType("conv2d", "f32", bias ? { x, weight, bias } : { x, weight });
+  expectFloats("conv2d", { x, weight });
+  if (bias) expectDType("conv2d", "f32", { bias });
   const shapes = `x ${shapeText(shape)}, weight ${shapeText(weight.shape)}`;
   if (x.rank !== 4 || weight.rank !== 4 || x.size === 0 || weight.size === 0) {
     throw new ShapeError("conv2d", `${shapes}: expected [N, H, W, Cin] and [kH, kW, Cin, Cout]`);

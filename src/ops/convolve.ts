@@ -1,5 +1,5 @@
 import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
-import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
+import { empty, type FloatType, type Shape, type Tensor } from "../tensor/mod.ts";
 import { align, cropped, fit, flipped } from "./fit.ts";
 import { sumRows } from "./sum_rows.ts";
 import { groupSize, sharedTiles, type Tile, tileFor } from "./tile.ts";
@@ -26,12 +26,13 @@ interface Pass extends Geometry {
   dilation: number;
 }
 
-/** The convolution itself; records nothing. */
+/** The convolution itself, stored as `dtype`; records nothing. */
 export function convolve(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
   geometry: Geometry,
+  dtype: FloatType,
 ): Tensor {
   using scope = x.gpu.scope();
   const { gpu } = x;
@@ -43,7 +44,7 @@ export function convolve(
     w: fit(gpu, taps, pass.cin, pass.cout),
     bias: bias && channels(gpu, bias.storage, 1, cout),
   };
-  return scope.keep(run(gpu, bind, pass, cout));
+  return scope.keep(run(gpu, bind, pass, cout, dtype));
 }
 
 /**
@@ -71,7 +72,7 @@ export function inputGradient(dy: Tensor, weight: Tensor, geometry: Geometry): T
     x: channels(gpu, dy.storage, batch * area(output), cout),
     w: flipped(gpu, taps, pass.cin, pass.cout),
   };
-  return scope.keep(run(gpu, bind, pass, cin));
+  return scope.keep(run(gpu, bind, pass, cin, "f32"));
 }
 
 function run(
@@ -79,10 +80,11 @@ function run(
   { x, w, bias }: { x: Storage; w: Storage; bias?: Storage },
   pass: Pass,
   cout: number,
+  dtype: FloatType,
 ): Tensor {
   const { batch, output } = pass;
-  const y = empty(gpu, [batch, ...output, pass.cout]);
-  dispatch(gpu, { x, w, bias: bias ?? w, y: y.storage }, pass, bias !== undefined);
+  const y = empty(gpu, [batch, ...output, pass.cout], dtype);
+  dispatch(gpu, { x, w, bias, y: y.storage }, pass);
   if (pass.cout === cout) return y;
   const pixels = { storage: y.storage, count: 1, rows: batch * area(output), columns: pass.cout };
   return cropped(gpu, pixels, pixels.rows, [batch, ...output, cout]);
@@ -90,9 +92,8 @@ function run(
 
 function dispatch(
   gpu: Gpu,
-  bind: Record<"x" | "w" | "bias" | "y", Storage>,
+  bind: Record<"x" | "w" | "y", Storage> & { bias: Storage | undefined },
   pass: Pass,
-  hasBias: boolean,
 ): void {
   const { batch, output: [height, width], dilation, cout, top, left } = pass;
   const work = {
@@ -100,7 +101,7 @@ function dispatch(
       ...extents(pass),
       topPhase: modulo(top, dilation),
       leftPhase: modulo(left, dilation),
-      hasBias: Number(hasBias),
+      hasBias: Number(bind.bias !== undefined),
     },
     constants: { DILATION: dilation },
   };

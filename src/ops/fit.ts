@@ -41,7 +41,7 @@ function copy(
   flip: boolean,
 ): Tensor {
   const { count, rows, columns } = from;
-  const y = empty(gpu, shape);
+  const y = empty(gpu, shape, from.storage.isHalf ? "f16" : "f32");
   gpu.run(kernel, "fit", {
     bind: { x: from.storage, y: y.storage },
     params: { count, rows, columns, toRows, toColumns, flip: Number(flip) },

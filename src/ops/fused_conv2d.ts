@@ -1,7 +1,7 @@
 import { record, sameShape, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
-import { add } from "./binary.ts";
-import { expectDType } from "./check.ts";
-import { conv2d, type Conv2dOptions, geometryOf } from "./conv2d.ts";
+import { addAs } from "./binary.ts";
+import { expectDType, expectFloats } from "./check.ts";
+import { conv2d, type Conv2dOptions, geometryOf, resultType } from "./conv2d.ts";
 import { algorithmFor } from "./conv2d_algorithm.ts";
 import type { Geometry } from "./convolve.ts";
 import { groupNorm, type GroupNormOptions, groupSettings } from "./group_norm.ts";
@@ -101,8 +101,10 @@ function composed(
   { norm, double, residual, ...plain }: FusedConv2dOptions,
 ): Tensor {
   using scope = x.gpu.scope();
-  const y = conv2d(readFor(x, { norm, double }), weight, bias, plain);
-  return scope.keep(residual ? add(residual, y) : y);
+  const read = readFor(x, { norm, double });
+  if (!residual) return scope.keep(conv2d(read, weight, bias, plain));
+  const y = conv2d(read, weight, bias, { ...plain, dtype: "f32" });
+  return scope.keep(addAs(resultType(weight, plain), residual, y));
 }
 
 /** Whether the transforms can do it: they take whole vec4 of channels, and not norm and upsampling at once. */
@@ -119,7 +121,7 @@ function fused(
   weight: Tensor,
   bias: Tensor | undefined,
   geometry: Geometry,
-  { norm, double: isDoubled, residual }: FusedConv2dOptions,
+  { norm, double: isDoubled, residual, dtype }: FusedConv2dOptions,
 ): Tensor {
   using scope = x.gpu.scope();
   const settings = norm && groupSettings(x, norm.gamma, norm.beta, norm);
@@ -134,7 +136,9 @@ function fused(
     isDoubled,
   });
   const reading = readingBy(keptOfNorm);
-  const y = scope.keep(winogradConvolve(x, weight, bias, geometry, { ...reading, residual }));
+  const stored = resultType(weight, { dtype });
+  const around = { ...reading, residual };
+  const y = scope.keep(winogradConvolve(x, weight, bias, geometry, stored, around));
   const readsX = norm !== undefined || weight.requiresGrad;
   return record("fusedConv2d", {
     // y, which wants no gradient yet, stands for what there is not.
@@ -161,7 +165,7 @@ function fused(
 
 function checkResidual(residual: Tensor | undefined, { batch, output, cout }: Geometry): void {
   if (!residual) return;
-  expectDType("fusedConv2d", "f32", { residual });
+  expectFloats("fusedConv2d", { residual });
   const expected = [batch, ...output, cout];
   if (!sameShape(residual.shape, expected)) {
     throw new ShapeError(

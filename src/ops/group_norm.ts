@@ -5,7 +5,8 @@ import {
   type GroupSettings,
   groupStatistics,
 } from "./group_statistics.ts";
-import { checkEps, checkNormInput, checkPerChannel } from "./norm_check.ts";
+import { expectFloats } from "./check.ts";
+import { checkAxes, checkEps, checkPerChannel } from "./norm_check.ts";
 
 /** Options of {@link groupNorm}. */
 export interface GroupNormOptions {
@@ -20,7 +21,8 @@ export interface GroupNormOptions {
 /**
  * Group normalisation (Wu & He 2018), optionally followed by SiLU: `x` of shape `[N, …, C]` is brought
  * to mean 0 and variance 1 over all positions and over the channels of each group, image by image,
- * then scaled by `gamma` `[C]` and shifted by `beta` `[C]`. The result has the shape of `x`.
+ * then scaled by `gamma` `[C]` and shifted by `beta` `[C]`. The result has the shape of `x`, and is stored
+ * in f16 where `x` is; what is computed is f32.
  *
  * @throws {ShapeError} where `x` has fewer than 2 axes, or gamma or beta is not `[C]`.
  * @throws {RangeError} where `groups` does not divide C, or `eps` is negative.
@@ -60,7 +62,8 @@ export function groupSettings(
   beta: Tensor,
   { groups, eps = 1e-6, silu = false }: GroupNormOptions,
 ): GroupSettings {
-  checkNormInput("groupNorm", x, 2);
+  expectFloats("groupNorm", { x });
+  checkAxes("groupNorm", x, 2);
   checkPerChannel("groupNorm", "gamma", gamma, x);
   checkPerChannel("groupNorm", "beta", beta, x);
   checkEps("groupNorm", eps);

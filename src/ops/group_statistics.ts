@@ -129,7 +129,7 @@ export function groupApply(
   { mean, variance }: GroupStatistics,
   { layout, eps, silu }: GroupSettings,
 ): Tensor {
-  const y = empty(x.gpu, x.shape);
+  const y = empty(x.gpu, x.shape, x.dtype);
   const params = kernelParams(layout, eps);
   const bind = scales(gamma, beta, mean, variance);
   const lanes = lanesOf(layout);

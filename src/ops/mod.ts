@@ -13,6 +13,7 @@ export {
 } from "./batch_norm.ts";
 export { add, div, maximum, minimum, mul, sub } from "./binary.ts";
 export { broadcastTo } from "./broadcast_to.ts";
+export { cast } from "./cast.ts";
 export { concat, stack } from "./concat.ts";
 export { conv1d, type Conv1dOptions, type Padding1d } from "./conv1d.ts";
 export { conv2d, type Conv2dOptions, type Padding2d } from "./conv2d.ts";

@@ -3,6 +3,11 @@ import { ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 /** Throws unless `x` is f32 with at least `rank` axes, none of them empty. */
 export function checkNormInput(op: string, x: Tensor, rank: number): void {
   if (x.dtype !== "f32") throw new ShapeError(op, `x must be f32, found ${x.dtype}`);
+  checkAxes(op, x, rank);
+}
+
+/** Throws unless `x` has at least `rank` axes, none of them empty. */
+export function checkAxes(op: string, x: Tensor, rank: number): void {
   if (x.rank < rank || x.size === 0) {
     throw new ShapeError(
       op,

@@ -112,7 +112,7 @@ function dispatch(
   const width = align(n);
   const bBatch = shareB ? 0 : b.distance;
   gpu.run(kernel, "multiply", {
-    bind: { a: a.storage, b: b.storage, bias: bias ?? b.storage, y },
+    bind: { a: a.storage, b: b.storage, bias, y },
     params: {
       m: taken,
       n: width,

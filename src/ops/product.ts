@@ -1,5 +1,5 @@
 import type { Gpu, Storage } from "../gpu/mod.ts";
-import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
+import { empty, type FloatType, type Shape, type Tensor } from "../tensor/mod.ts";
 import { align, cropped, fit, type Matrices } from "./fit.ts";
 import { multiplyPanels, suitsPanels } from "./panels.ts";
 import { sumRows } from "./sum_rows.ts";
@@ -31,6 +31,8 @@ export interface ProductOptions extends Extents {
   bias?: Tensor;
   /** The tile to use; by default the one chosen for matrix products. */
   tile?: Tile;
+  /** How the result is stored; default f32. */
+  dtype?: FloatType;
 }
 
 /**
@@ -39,15 +41,16 @@ export interface ProductOptions extends Extents {
  */
 export function product(gpu: Gpu, a: Operand, b: Operand, options: ProductOptions): Tensor {
   using scope = gpu.scope();
-  const { n, k, output, bias } = options;
+  const { n, k, output, bias, dtype = "f32" } = options;
   const isFolded = b.shared && !a.transposed;
   const batch = isFolded ? 1 : options.batch;
   const m = isFolded ? options.batch * options.m : options.m;
-  const chunk = a.transposed && !bias ? chunkOf({ batch, m, n, k }) : align(k);
+  const isCut = a.transposed && !bias && dtype === "f32"; // parts are summed in f32
+  const chunk = isCut ? chunkOf({ batch, m, n, k }) : align(k);
   const splits = Math.ceil(k / chunk);
   const width = align(n);
   const isDone = splits === 1 && width === n;
-  const y = empty(gpu, isDone ? output : [splits, batch * m, width]);
+  const y = empty(gpu, isDone ? output : [splits, batch * m, width], dtype);
   multiply(gpu, {
     a: aligned(gpu, a, batch, a.transposed ? [k, m] : [m, k]),
     b: aligned(gpu, b, batch, b.transposed ? [n, k] : [k, n]),

@@ -82,9 +82,9 @@ export function bicubic(x: Tensor, size: ImageSize): Tensor {
 }
 
 function resample(mode: keyof typeof MODES, x: Tensor, { height, width }: ImageSize): Tensor {
-  if (x.dtype !== "f32" || x.rank !== 4) {
+  if (x.dtype === "u32" || x.rank !== 4) {
     const found = `${x.dtype} ${shapeText(x.shape)}`;
-    throw new ShapeError(mode, `x must be f32 [N, H, W, C], found ${found}`);
+    throw new ShapeError(mode, `x must be [N, H, W, C] of floats, found ${found}`);
   }
   const from = { height: x.shape[1], width: x.shape[2] };
   const lengths = [from.height, from.width, height, width];
@@ -114,7 +114,7 @@ function gather(x: Tensor, { mode, from, to }: ResampleMap, transposed: boolean)
   const images = x.shape[0];
   const channels = x.shape[3];
   const { height, width } = transposed ? from : to;
-  const y = empty(gpu, [images, height, width, channels]);
+  const y = empty(gpu, [images, height, width, channels], x.dtype);
   if (y.size === 0) return y;
   const vector = channels % 4 === 0;
   const size = vector ? y.size / 4 : y.size;

@@ -35,7 +35,7 @@ export function multiplyTiles(gpu: Gpu, tile: Tile, work: AlignedProduct): void 
   const [height, width] = shared ? [4 * shared.HEIGHT, 4 * shared.WIDTH] : [8, 8];
   const tiles = splits * batch * Math.ceil(m / height) * Math.ceil(n / width);
   gpu.run(kernel, shared ? "tiled" : "registers", {
-    bind: { a, b, bias: bias ?? b, y },
+    bind: { a, b, bias, y },
     params: {
       m,
       n,

@@ -1,5 +1,5 @@
 import type { Storage } from "../gpu/mod.ts";
-import { empty, type Tensor } from "../tensor/mod.ts";
+import { empty, type FloatType, type Tensor } from "../tensor/mod.ts";
 import type { Geometry } from "./convolve.ts";
 import { align, cropped, fit, flipped, type Matrices } from "./fit.ts";
 import { addProducts, multiply, sumsOf, totalOf } from "./winograd_products.ts";
@@ -26,20 +26,22 @@ const LONG = 128;
 /**
  * A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3) (Lavin & Gray 2016), which multiplies a
  * quarter as often as the direct form; records nothing. Its rounding error is about twice as large.
- * `geometry` is that of what is read; `residual` is added to the result.
+ * `geometry` is that of what is read; `residual` is added to the result, which is stored as `dtype`. What
+ * is transformed is f32 all the same: f16 would lose more there than in the images.
  */
 export function winogradConvolve(
   x: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
   geometry: Geometry,
+  dtype: FloatType,
   { residual, ...reading }: Reading & { residual?: Tensor } = {},
 ): Tensor {
   using scope = x.gpu.scope();
   const { gpu } = x;
   const { batch, cin, output, cout } = geometry;
   const taps = fit(gpu, tapsOf(weight), align(cin), align(cout));
-  const y = empty(gpu, [batch, ...output, align(cout)]);
+  const y = empty(gpu, [batch, ...output, align(cout)], dtype);
   filter(sourceOf(x, geometry, reading), taps, y, {
     bias: bias && inQuads(bias, cout).storage,
     residual: residual && inQuads(residual, cout).storage,

@@ -1,4 +1,4 @@
-import { defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
+import { type Bound, defineKernel, type Gpu, gridFor, type Storage } from "../gpu/mod.ts";
 import { empty, type Shape, type Tensor } from "../tensor/mod.ts";
 import { align, fit } from "./fit.ts";
 import type { GroupSettings, GroupStatistics } from "./group_statistics.ts";
@@ -113,10 +113,10 @@ export function transformInputs(gpu: Gpu, source: Tiled, part: Part): Storage {
   const bind = {
     x,
     y,
-    gamma: norm?.gamma.storage ?? x,
-    beta: norm?.beta.storage ?? x,
-    mean: norm?.statistics.mean.storage ?? x,
-    variance: norm?.statistics.variance.storage ?? x,
+    gamma: norm?.gamma.storage,
+    beta: norm?.beta.storage,
+    mean: norm?.statistics.mean.storage,
+    variance: norm?.statistics.variance.storage,
   };
   const constants = {
     NORMED: Number(norm !== undefined),
@@ -142,7 +142,7 @@ export function transformOutputs(
   part: Part,
   { bias, residual, isHalved = false }: Added,
 ): void {
-  const bind = { x, bias: bias ?? x, residual: residual ?? x, y: sink.storage };
+  const bind = { x, bias, residual, y: sink.storage };
   run(gpu, "outputs", sink, part, bind, {
     HAS_BIAS: Number(bias !== undefined),
     HAS_RESIDUAL: Number(residual !== undefined),
@@ -182,7 +182,7 @@ function run(
   entry: string,
   { channels, image, top, left, grid, reading: { norm } }: Tiled,
   part: Part,
-  bind: Record<string, Storage>,
+  bind: Bound,
   constants: Record<string, number> = {},
 ): void {
   const GROUP = groupSize(gpu);

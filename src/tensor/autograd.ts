@@ -38,6 +38,9 @@ let recording = true;
  */
 export function record(name: string, { inputs, output, saved = [], backward }: Recorded): Tensor {
   if (recording && inputs.some((input) => input.requiresGrad)) {
+    if (output.dtype === "f16") {
+      throw new TypeError(`${name}: there are no gradients through f16: make the result f32`);
+    }
     const nodes = inputs.map((input) => input.node);
     const held = saved.map((tensor) => share(tensor));
     output.node = newNode(name, output.shape, nodes, held, backward);

@@ -1,16 +1,22 @@
 import { defineKernel, type Gpu, gridFor } from "../gpu/mod.ts";
 import { ShapeError } from "./errors.ts";
 import { checkShape, type Shape, shapeText, sizeOf } from "./shape.ts";
-import { type DType, Tensor } from "./tensor.ts";
+import { bytesOf, type DType, Tensor } from "./tensor.ts";
 
 const kernel = defineKernel("fill");
 
 /** A tensor of undefined contents, owned by the current scope. */
 export function empty(gpu: Gpu, shape: Shape, dtype: DType = "f32"): Tensor {
   checkShape("empty", shape);
-  const tensor = new Tensor(gpu, gpu.allocate(sizeOf(shape) * 4), [...shape], dtype);
+  const tensor = ownTensor(gpu, shape, dtype);
   gpu.track(tensor);
   return tensor;
+}
+
+/** The same, unknown to any scope: its maker disposes it. */
+export function ownTensor(gpu: Gpu, shape: Shape, dtype: DType): Tensor {
+  const storage = gpu.allocate(bytesOf(sizeOf(shape), dtype), { isHalf: dtype === "f16" });
+  return new Tensor(gpu, storage, [...shape], dtype);
 }
 
 /** A tensor of zeros. */

@@ -2,8 +2,19 @@ import type { Gpu, Storage } from "../gpu/mod.ts";
 import { dropNode, leafNode, type Node } from "./node.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
-/** The element types: 32-bit floats, and 32-bit unsigned integers for indices. */
-export type DType = "f32" | "u32";
+/**
+ * The element types: 32-bit floats, 32-bit unsigned integers for indices, and 16-bit floats to store
+ * what is computed in 32 bits. Few operations take f16, and none has a gradient for it.
+ */
+export type DType = "f32" | "u32" | "f16";
+
+/** Those of floats. */
+export type FloatType = Exclude<DType, "u32">;
+
+/** The bytes that so many elements take, filled up to what commands copy. */
+export function bytesOf(size: number, dtype: DType): number {
+  return dtype === "f16" ? 4 * Math.ceil(size / 2) : 4 * size;
+}
 
 /**
  * A row-major, contiguous array on the GPU. Images are NHWC: `[batch, height, width, channels]`.
@@ -46,6 +57,9 @@ export class Tensor implements Disposable {
 
   /** Makes it a leaf that gradients are wanted for, or, with `false`, a constant. Returns itself. */
   requireGrad(wanted = true): this {
+    if (wanted && this.dtype !== "f32") {
+      throw new TypeError(`requireGrad: gradients are for f32 tensors, this one is ${this.dtype}`);
+    }
     if (this.node) dropNode(this.node);
     this.node = wanted ? leafNode(this.shape) : undefined;
     return this;
@@ -70,11 +84,14 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * The values, row-major. The copy is recorded at once: the tensor may be freed before the promise
-   * resolves.
+   * The values, row-major; those of an f16 tensor as the 32-bit floats that they are. The copy is
+   * recorded at once: the tensor may be freed before the promise resolves.
    */
-  read(): Promise<Float32Array | Uint32Array> {
-    return this.dtype === "f32" ? this.readF32() : this.readU32();
+  async read(): Promise<Float32Array | Uint32Array> {
+    if (this.dtype === "f32") return await this.readF32();
+    if (this.dtype === "u32") return await this.readU32();
+    this.#expect("f16");
+    return new Float32Array(new Float16Array(await this.gpu.read(this.storage), 0, this.size));
   }
 
   /** The values of an f32 tensor. @throws {TypeError} for another dtype. */
@@ -95,13 +112,19 @@ export class Tensor implements Disposable {
     return (await this.readF32())[0];
   }
 
-  /** Replaces the values. @throws {TypeError} where the length or type differs. */
+  /**
+   * Replaces the values; those of an f16 tensor are rounded to the nearest.
+   *
+   * @throws {TypeError} where the length or type differs.
+   * @throws {RangeError} where an f16 tensor cannot hold a value.
+   */
   write(data: Float32Array | Uint32Array): void {
-    this.#expect(data instanceof Float32Array ? "f32" : "u32");
+    const isHalf = this.dtype === "f16" && data instanceof Float32Array;
+    if (!isHalf) this.#expect(data instanceof Float32Array ? "f32" : "u32");
     if (data.length !== this.size) {
       throw new TypeError(`write: ${data.length} values for a tensor of ${this.size}`);
     }
-    this.gpu.write(this.storage, data);
+    this.gpu.write(this.storage, isHalf ? halfWords(data) : data);
   }
 
   #expect(dtype: DType): void {
@@ -110,4 +133,15 @@ export class Tensor implements Disposable {
     }
     if (this.dtype !== dtype) throw new TypeError(`expected ${dtype} values, found ${this.dtype}`);
   }
+}
+
+/** The bits of values as f16, two in each word. */
+function halfWords(data: Float32Array): Uint32Array {
+  const halves = new Float16Array(2 * Math.ceil(data.length / 2));
+  halves.set(data);
+  const lost = data.findIndex((value, i) => Number.isFinite(value) && !Number.isFinite(halves[i]));
+  if (lost >= 0) {
+    throw new RangeError(`write: f16 holds up to 65504, found ${data[lost]}: use f32`);
+  }
+  return new Uint32Array(halves.buffer);
 }

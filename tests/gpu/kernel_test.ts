@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { gridFor, KernelError } from "../../src/gpu/mod.ts";
-import { parseKernel } from "../../src/gpu/kernel.ts";
+import { halvedSource, parseKernel } from "../../src/gpu/kernel.ts";
 
 const SOURCE = `
 struct Params { rows: u32, eps: f32, offset: i32 }
@@ -40,6 +40,25 @@ Deno.test("a parameter of another type, or no entry, is refused with the kernel'
     "kernel fill: Params.eps is vec4<f32>",
   );
   assertThrows(() => parseKernel("fill", "fn f() {}"), KernelError, "no @compute function");
+});
+
+Deno.test("what an alias names can be stored in 16 bits, the rest stays as it is", () => {
+  const source = `
+alias X = f32;
+alias Y = f32; // the result
+@group(0) @binding(1) var<storage, read> x: array<vec4<X>>;
+@group(0) @binding(2) var<storage, read_write> y: array<Y>;
+@group(0) @binding(3) var<storage, read> z: array<vec4f>;
+@compute @workgroup_size(1) fn f() { y[0] = Y(x[0].x + z[0].x); }
+`;
+  const kernel = parseKernel("fill", source);
+  assertEquals(kernel.entries.get("f")?.map(({ name, alias }) => [name, alias]), [
+    ["x", "X"],
+    ["y", "Y"],
+    ["z", undefined],
+  ]);
+  const expected = `enable f16;\n${source.replace("alias X = f32;", "alias X = f16;")}`;
+  assertEquals(halvedSource(kernel, new Set(["X"])), expected);
 });
 
 Deno.test("a grid covers its invocations within WebGPU's limit per dimension", () => {

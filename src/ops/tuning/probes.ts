@@ -45,7 +45,7 @@ function recordFrequencies(gpu: Gpu, [batch, m, n]: readonly number[]): void {
 function recordConvolution(gpu: Gpu, image: readonly number[]): void {
   const channels = image[3];
   const weight = zeros(gpu, [3, 3, channels, channels]);
-  convolve(zeros(gpu, image), weight, undefined, geometryOf(image));
+  convolve(zeros(gpu, image), weight, undefined, geometryOf(image), "f32");
 }
 
 function recordWeightGradient(gpu: Gpu, image: readonly number[]): void {
