@@ -42,14 +42,17 @@ export class LoraAdapter {
     const [, , rank, output] = this.up.shape;
     // Apart, the update adds 3·rank/out to a step's two convolutions (forward, input gradient);
     // fused, it adds one: the gradient of the whole weight.
-    if (output < 3 * rank) return fusedConv2d(x, this.fusedWeight(conv), conv.bias, options);
+    using scope = x.gpu.scope();
+    if (output < 3 * rank) {
+      return scope.keep(fusedConv2d(x, this.fusedWeight(conv), conv.bias, options));
+    }
     const { norm, double, residual, ...own } = options;
     const read = readFor(x, { norm, double });
     const low = conv2d(read, this.down, undefined, own);
-    return add(
+    return scope.keep(add(
       fusedConv2d(read, conv.weight, conv.bias, { ...own, residual }),
       conv2d(low, this.up, undefined, { stride: 1, padding: 0 }),
-    );
+    ));
   }
 }
 

@@ -7,6 +7,7 @@ import { makeConv } from "./blocks.ts";
 import { reductionOf, type VaeConfig } from "./config.ts";
 import { Decoder } from "./decoder.ts";
 import { Encoder } from "./encoder.ts";
+import type { LayerTraining } from "./sequence.ts";
 import { Stages } from "./stages.ts";
 
 /** The posterior of a latent: a normal distribution at every position and channel. */
@@ -37,6 +38,7 @@ export class AutoencoderKL implements Disposable {
   readonly convs: readonly Conv2d[];
   /** How many pixels per side one latent position stands for. */
   readonly reduction: number;
+  #training: LayerTraining;
   #encoder: Encoder;
   #decoder: Decoder;
   #quantConv: Conv2d | undefined;
@@ -44,7 +46,11 @@ export class AutoencoderKL implements Disposable {
 
   /** Declares the parameters; they are undefined until loaded or initialised. */
   constructor(gpu: Gpu, config: VaeConfig) {
-    const context: BlockContext = { groups: config.normGroups, convs: [] };
+    const context: BlockContext = {
+      groups: config.normGroups,
+      convs: [],
+      checkpointing: false,
+    };
     const z = config.latentChannels;
     const pointwise = (name: string, channels: number) =>
       makeConv(context, this.parameters.at(name), channels, channels, { kernel: 1 });
@@ -56,6 +62,19 @@ export class AutoencoderKL implements Disposable {
     this.#quantConv = config.quantConv ? pointwise("quant_conv", 2 * z) : undefined;
     this.#postQuantConv = config.postQuantConv ? pointwise("post_quant_conv", z) : undefined;
     this.convs = context.convs;
+    this.#training = context;
+  }
+
+  /**
+   * Whether its blocks compute their activations again for the gradients instead of keeping them; see
+   * {@link checkpoint}. Not unless set. It changes memory and time, and no bit of any result.
+   */
+  get checkpointing(): boolean {
+    return this.#training.checkpointing;
+  }
+
+  set checkpointing(wanted: boolean) {
+    this.#training.checkpointing = wanted;
   }
 
   /** Builds the autoencoder and reads its weights. */

@@ -1,11 +1,11 @@
 import { Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
 import { nearest, slice } from "../ops/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
-import type { Layer } from "./sequence.ts";
+import type { Layer, LayerTraining } from "./sequence.ts";
 import { type FeatureMap, type Part, type Rows, type Stages, Window } from "./stages.ts";
 
 /** What the blocks of one autoencoder share. */
-export interface BlockContext {
+export interface BlockContext extends LayerTraining {
   /** Groups of every group norm. */
   groups: number;
   /** Hears of every convolution, for LoRA to choose from. */

@@ -21,8 +21,8 @@ export class Decoder implements Layer {
     this.#convIn = makeConv(context, parameters.at("conv_in"), latentChannels, last);
     this.#body = new Sequence([
       ...middle(context, parameters.at("mid"), config, last),
-      ...coarseToFine.flatMap((i) => decoderLevel(context, parameters.at(`up.${i}`), config, i)),
-    ]);
+      ...coarseToFine.flatMap((i) => decoderLevel(context, parameters.at("up"), config, i)),
+    ], context);
     this.#normOut = new GroupNorm(parameters.at("norm_out"), channels[0], context.groups);
     this.#convOut = makeConv(context, parameters.at("conv_out"), channels[0], config.inChannels);
   }
@@ -43,19 +43,23 @@ export class Decoder implements Layer {
   }
 }
 
+/**
+ * What leads to a level, and its blocks. The doubled map between the upsampling and the first block is
+ * the largest: the two are one layer, which keeps the map before it in its place.
+ */
 function decoderLevel(
   context: BlockContext,
   parameters: Parameters,
-  config: VaeConfig,
+  { channels, blocksPerLevel }: VaeConfig,
   level: number,
-) {
-  const { channels, blocksPerLevel } = config;
-  const output = channels[level];
-  const blocks = [];
-  for (let j = 0; j <= blocksPerLevel; j++) {
-    const input = j > 0 ? output : channels[Math.min(level + 1, channels.length - 1)];
-    blocks.push(new ResnetBlock(context, parameters.at(`block.${j}`), input, output));
-  }
-  if (level > 0) blocks.push(new Upsample(context, parameters.at("upsample"), output));
-  return blocks;
+): Layer[] {
+  const coarser = channels[Math.min(level + 1, channels.length - 1)];
+  const upsample = level + 1 < channels.length
+    ? [new Upsample(context, parameters.at(`${level + 1}.upsample`), coarser)]
+    : [];
+  const [first, ...others] = Array.from({ length: blocksPerLevel + 1 }, (_, j) => {
+    const input = j > 0 ? channels[level] : coarser;
+    return new ResnetBlock(context, parameters.at(`${level}.block.${j}`), input, channels[level]);
+  });
+  return [new Sequence([...upsample, first]), ...others];
 }

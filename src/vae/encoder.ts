@@ -3,12 +3,11 @@ import type { Tensor } from "../tensor/mod.ts";
 import { AttentionBlock } from "./attention_block.ts";
 import { type BlockContext, Downsample, makeConv, ResnetBlock } from "./blocks.ts";
 import type { VaeConfig } from "./config.ts";
-import { type Layer, Sequence } from "./sequence.ts";
+import { convLayer, type Layer, Sequence } from "./sequence.ts";
 import type { FeatureMap, Stages } from "./stages.ts";
 
 /** The encoder: image to the moments of the latent, before the 1×1 `quant_conv`. */
 export class Encoder implements Layer {
-  #convIn: Conv2d;
   #body: Sequence;
   #normOut: GroupNorm;
   #convOut: Conv2d;
@@ -17,11 +16,16 @@ export class Encoder implements Layer {
   constructor(context: BlockContext, parameters: Parameters, config: VaeConfig) {
     const { channels, latentChannels } = config;
     const last = channels[channels.length - 1];
-    this.#convIn = makeConv(context, parameters.at("conv_in"), config.inChannels, channels[0]);
-    this.#body = new Sequence([
-      ...channels.flatMap((_, i) => encoderLevel(context, parameters.at(`down.${i}`), config, i)),
-      ...middle(context, parameters.at("mid"), config, last),
-    ]);
+    const convIn = makeConv(context, parameters.at("conv_in"), config.inChannels, channels[0]);
+    // A level is one layer: the maps between its blocks would be there all through the decoder.
+    const levels = channels.map((_, i) =>
+      new Sequence([
+        ...(i === 0 ? [convLayer(convIn)] : []),
+        ...encoderLevel(context, parameters.at(`down.${i}`), config, i),
+      ])
+    );
+    const mid = middle(context, parameters.at("mid"), config, last);
+    this.#body = new Sequence([...levels, ...mid], context);
     this.#normOut = new GroupNorm(parameters.at("norm_out"), last, context.groups);
     this.#convOut = makeConv(context, parameters.at("conv_out"), last, 2 * latentChannels);
   }
@@ -29,7 +33,7 @@ export class Encoder implements Layer {
   /** [N, H, W, 3] in [-1, 1] → [N, H/f, W/f, 2z]. */
   forward(x: Tensor): Tensor {
     using scope = x.gpu.scope();
-    const hidden = this.#body.forward(this.#convIn.forward(x));
+    const hidden = this.#body.forward(x);
     return scope.keep(
       this.#convOut.forward(hidden, { norm: this.#normOut.within({ silu: true }) }),
     );
@@ -37,7 +41,7 @@ export class Encoder implements Layer {
 
   /** The same as stages. */
   addTo(stages: Stages, map: FeatureMap): FeatureMap {
-    const hidden = this.#body.addTo(stages, stages.conv(this.#convIn, map));
+    const hidden = this.#body.addTo(stages, map);
     return stages.conv(this.#convOut, hidden, { norm: this.#normOut });
   }
 }
