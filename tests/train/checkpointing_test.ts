@@ -18,7 +18,7 @@ gpuTest("checkpointing changes no bit of a run, and is replayed", async (gpu) =>
       using result = adaptation.jointStep(images);
       reports.push(await result.read());
     }
-    const sets = [adaptation.quantizer, adaptation.lora].flatMap(({ state }) => state);
+    const sets = adaptation.sets.flatMap(({ state }) => state);
     const weights = await Promise.all(sets.map(({ parameters }) => parameters.weights()));
     return { reports, weights };
   };
