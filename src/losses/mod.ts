@@ -5,7 +5,7 @@
  */
 export { discriminatorLoss, generatorLoss } from "./adversarial.ts";
 export { DinoDiscriminator, type DiscriminatorOptions } from "./dino/discriminator.ts";
-export { type CropCorner, drawCrop } from "./dino/input.ts";
+export { drawCrop } from "./dino/input.ts";
 export { DINO_SMALL_16, DinoVit, type VitConfig } from "./dino/vit.ts";
 export { klLoss } from "./kl.ts";
 export { Lpips, type LpipsWeights } from "./lpips.ts";

@@ -17,6 +17,7 @@ export { cast } from "./cast.ts";
 export { concat, stack } from "./concat.ts";
 export { conv1d, type Conv1dOptions, type Padding1d } from "./conv1d.ts";
 export { conv2d, type Conv2dOptions, type Padding2d } from "./conv2d.ts";
+export { cropOr } from "./crop_or.ts";
 export { fusedConv2d, type FusedConv2dOptions, type FusedNorm } from "./fused_conv2d.ts";
 export { gather } from "./gather.ts";
 export { groupNorm, type GroupNormOptions } from "./group_norm.ts";

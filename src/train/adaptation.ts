@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { klLoss } from "../losses/mod.ts";
+import { drawCrop, klLoss } from "../losses/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { add, affine, mul, sum } from "../ops/mod.ts";
 import { fromArray, gradients, normal, type Random, Replays, type Tensor } from "../tensor/mod.ts";
@@ -12,7 +12,7 @@ import { lastLayer } from "./last_layer.ts";
 import type { Recipe } from "./recipe.ts";
 import { cosineRate } from "./schedule.ts";
 import { isLoss, joinedParts, StepResult } from "./step_result.ts";
-import { noiseRandom } from "./streams.ts";
+import { cropRandom, noiseRandom } from "./streams.ts";
 import {
   type Critics,
   type TrainedModel,
@@ -216,7 +216,8 @@ export class Adaptation implements Disposable {
   jointStep(...batches: Tensor[]): StepResult {
     this.#prepare();
     using scope = this.#gpu.scope();
-    const random = noiseRandom(this.recipe.seed, this.#step);
+    const { seed } = this.recipe;
+    const random = { noise: noiseRandom(seed, this.#step), crops: cropRandom(seed, this.#step) };
     const inputs = batches.map((batch) => this.#inputs(batch, random));
     const result = inputs.length === 1 ? this.#wholeStep(inputs[0]) : this.#accumulated(inputs);
     for (const tensor of result.tensors) scope.keep(tensor);
@@ -253,20 +254,22 @@ export class Adaptation implements Disposable {
   }
 
   /** Losses and gradients of a batch that makes up a `share` of its step. */
-  #backward({ batch, noise, ramp }: Inputs, share: number = 1): FoundGradients {
+  #backward({ batch, noise, ramp, ...crops }: Inputs, share: number = 1): FoundGradients {
     const { vae, quantizer } = this.model;
     const posterior = vae.encode(batch);
     const latent = noise ? samplePosterior(posterior, noise) : posterior.mean;
     const quantized = quantizer?.forward(vae.scaleLatent(latent));
     const found = vae.decode(quantized ? vae.unscaleLatent(quantized.fHat) : latent);
     const lastLayer = this.#lastLayer;
-    const judged = this.#criterion.generator(found, batch, lastLayer && { lastLayer, ramp });
+    const adversarial = lastLayer && { lastLayer, ramp, crop: crops.crop };
+    const judged = this.#criterion.generator(found, batch, adversarial);
     const own = quantized ? this.#ownLosses(quantized) : this.#latentLosses(posterior);
     // It has the gradients of all losses, for the cotangent is a constant of it.
     const proxy = add(own.total, sum(mul(found, judged.cotangent)));
     const wanted = this.#sides[0].sets.flatMap(({ tensors }) => tensors);
     const ofGenerator = gradients(affine(proxy, share, 0), wanted);
-    const side = this.discriminator && this.#criterion.discriminator(found, batch, share);
+    const side = this.discriminator &&
+      this.#criterion.discriminator(found, batch, { ...crops, share });
     const total = add(judged.total, own.total);
     return {
       scalars: { ...judged.scalars, ...own.scalars, ...side?.scalars, total },
@@ -349,7 +352,7 @@ export class Adaptation implements Disposable {
   }
 
   /** A batch, and what of its step is decided on the host, where it is the same on every machine. */
-  #inputs(batch: Tensor, noise: Random): Inputs {
+  #inputs(batch: Tensor, { noise, crops }: { noise: Random; crops: Random }): Inputs {
     const { vae } = this.model;
     const { samplePosterior, warmupSteps, steps } = this.recipe;
     const [images, ...sides] = batch.shape;
@@ -360,7 +363,19 @@ export class Adaptation implements Disposable {
       batch,
       ...samplePosterior && { noise: normal(this.#gpu, shape, noise) },
       ...this.discriminator && { ramp: fromArray(this.#gpu, [ramp], []) },
+      ...this.#crops(batch, crops),
     };
+  }
+
+  /** Each of a step's looks of the discriminator has a crop of its own. */
+  #crops({ shape: [, height, width] }: Tensor, random: Random): Record<string, Tensor> {
+    const { discriminator } = this.critics;
+    if (!discriminator) return {};
+    const draws = ["crop", "cropReal", "cropFake"].flatMap((name) => {
+      const draw = drawCrop(random, { height, width }, discriminator.vit.config.imageSize);
+      return draw ? [[name, fromArray(this.#gpu, draw, [draw.length])]] : [];
+    });
+    return Object.fromEntries(draws);
   }
 
   /** Frees optimizers, averages and recordings; model and critics stay. */

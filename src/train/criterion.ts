@@ -17,6 +17,18 @@ export interface AdversarialTerm {
   readonly lastLayer: Tensor;
   /** What `g` is multiplied by beside that, as the run proceeds; a scalar. */
   readonly ramp: Tensor;
+  /** Whether the discriminator sees the reconstruction cropped, and where: see {@link cropOr}. */
+  readonly crop?: Tensor;
+}
+
+/** What the discriminator's side of a step may be told. */
+export interface DiscriminatorTerm {
+  /** What of its step's loss a batch makes up; 1 unless given. */
+  readonly share?: number;
+  /** The crop of the images. */
+  readonly cropReal?: Tensor;
+  /** The crop of the reconstructions. */
+  readonly cropFake?: Tensor;
 }
 
 /** What the generator's side of a step is told about a reconstruction. */
@@ -76,12 +88,16 @@ export class Criterion {
    * The discriminator's loss of images and reconstructions as they are, and the gradients of a `share` of
    * it.
    */
-  discriminator(found: Tensor, image: Tensor, share: number = 1): DiscriminatorPass {
+  discriminator(
+    found: Tensor,
+    image: Tensor,
+    { share = 1, cropReal, cropFake }: DiscriminatorTerm = {},
+  ): DiscriminatorPass {
     using scope = found.gpu.scope();
     const { discriminator } = this.#critics;
     if (!discriminator) throw new TypeError("Criterion: there is no discriminator");
-    const real = discriminator.forward(image);
-    const fake = discriminator.forward(stopGradient(found));
+    const real = discriminator.forward(image, { crop: cropReal });
+    const fake = discriminator.forward(stopGradient(found), { crop: cropFake });
     const d = discriminatorLoss(real, fake);
     const accReal = shareAboveZero(real);
     const accFake = affine(shareAboveZero(fake), -1, 1);
@@ -108,9 +124,9 @@ export class Criterion {
     { scalars, total, cotangent }: GeneratorPass,
     found: Tensor,
     leaf: Tensor,
-    { lastLayer, ramp }: AdversarialTerm,
+    { lastLayer, ramp, crop }: AdversarialTerm,
   ): GeneratorPass {
-    const g = generatorLoss(this.#critics.discriminator!.forward(leaf));
+    const g = generatorLoss(this.#critics.discriminator!.forward(leaf, { crop }));
     const [ofG] = gradients(g, [leaf]);
     const norms = [cotangent, ofG].map((seed) =>
       normOf(gradients(found, [lastLayer], { seed, retain: true })[0])

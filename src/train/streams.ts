@@ -6,8 +6,10 @@ import { Random } from "../tensor/mod.ts";
  */
 const QUANTIZER = 0;
 const LORA = 1;
+const DISCRIMINATOR = 2;
 const FIRST_STEP = 16;
 const FIRST_EPOCH = 2 ** 31;
+const FIRST_CROP = 2 ** 31 + 2 ** 30;
 
 /** The quantizer's first values. */
 export function quantizerRandom(seed: number): Random {
@@ -17,6 +19,16 @@ export function quantizerRandom(seed: number): Random {
 /** The adapters' first values. */
 export function loraRandom(seed: number): Random {
   return new Random(seed, LORA);
+}
+
+/** The first values of the discriminator's heads. */
+export function discriminatorRandom(seed: number): Random {
+  return new Random(seed, DISCRIMINATOR);
+}
+
+/** Which of one step's images the discriminator sees cropped, and where. */
+export function cropRandom(seed: number, step: number): Random {
+  return new Random(seed, FIRST_CROP + step);
 }
 
 /** The posterior noise of one step. */

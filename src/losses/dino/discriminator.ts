@@ -3,7 +3,7 @@ import { concat } from "../../ops/mod.ts";
 import { type Random, ShapeError, shapeText, type Tensor } from "../../tensor/mod.ts";
 import { DinoHead } from "./head.ts";
 import { HeadParameters } from "./head_parameters.ts";
-import { type CropCorner, vitInput } from "./input.ts";
+import { vitInput } from "./input.ts";
 import type { DinoVit } from "./vit.ts";
 
 /** How {@link DinoDiscriminator.forward} runs. */
@@ -13,8 +13,8 @@ export interface DiscriminatorOptions {
    * what is stored; true unless given, as every forward of the official training has it.
    */
   readonly training?: boolean;
-  /** Where images are cropped instead of resized: see {@link drawCrop}. */
-  readonly crop?: CropCorner;
+  /** Whether the images are cropped instead of resized, and where: u32 [3], as {@link drawCrop} draws. */
+  readonly crop?: Tensor;
 }
 
 /**
@@ -41,13 +41,14 @@ export class DinoDiscriminator implements Disposable {
   readonly parameters: Parameters;
   /** Spectral-norm vectors and running statistics, by official key: part of the state, not trained. */
   readonly buffers: Parameters;
-  #vit: DinoVit;
+  /** The transformer that it looks through; frozen. */
+  readonly vit: DinoVit;
   #heads: readonly DinoHead[];
 
   /** Declares the heads of a ViT that the caller keeps; undefined until loaded or initialised. */
   constructor(vit: DinoVit) {
     const { gpu } = vit.parameters;
-    this.#vit = vit;
+    this.vit = vit;
     this.parameters = new Parameters(gpu);
     this.buffers = new Parameters(gpu);
     const heads = new HeadParameters(this.parameters, this.buffers).at("heads");
@@ -82,7 +83,7 @@ export class DinoDiscriminator implements Disposable {
       throw new ShapeError("DinoDiscriminator", `expected images [B, H, W, 3], found ${found}`);
     }
     using scope = gpu.scope();
-    const readouts = this.#vit.forward(vitInput(images, this.#vit.config.imageSize, crop));
+    const readouts = this.vit.forward(vitInput(images, this.vit.config.imageSize, crop));
     const logits = readouts.map((tokens, i) => this.#heads[i].forward(tokens, training));
     return scope.keep(concat(logits, 1));
   }
