@@ -3,6 +3,7 @@
  * JSON beside the data, so another folder of the same schema works as it is.
  */
 import { checkpoints } from "./conformance/checkpoints.ts";
+import { criterion } from "./conformance/criterion.ts";
 import { discriminator } from "./conformance/discriminator.ts";
 import { lpips } from "./conformance/lpips.ts";
 import { metrics } from "./conformance/metrics.ts";
@@ -16,6 +17,7 @@ import { vae } from "./conformance/vae.ts";
 const goldens = Deno.env.get("CODA_GOLDENS");
 if (goldens) {
   checkpoints(goldens);
+  criterion(goldens);
   discriminator(goldens);
   lpips(goldens);
   metrics(goldens);

@@ -1,13 +1,10 @@
 import { discriminatorLoss, generatorLoss, reconstructionLosses } from "../losses/mod.ts";
-import { add, affine, clamp, div, mean, mul, sqrt, square, stopGradient, sum } from "../ops/mod.ts";
+import { add, affine, clamp, mean, mul, stopGradient } from "../ops/mod.ts";
 import { gradients, type Tensor } from "../tensor/mod.ts";
+import { adaptiveWeight } from "./adaptive_weight.ts";
 import type { Recipe } from "./recipe.ts";
 import type { Critics } from "./trained_model.ts";
 
-/** The largest adaptive weight. */
-const MAX_WEIGHT = 1e4;
-/** What is added to the norm that the adaptive weight divides by. */
-const EPS = 1e-6;
 /** A logit times this is beyond 1 if it is above 0. */
 const STEEP = 1e30;
 
@@ -128,22 +125,15 @@ export class Criterion {
   ): GeneratorPass {
     const g = generatorLoss(this.#critics.discriminator!.forward(leaf, { crop }));
     const [ofG] = gradients(g, [leaf]);
-    const norms = [cotangent, ofG].map((seed) =>
-      normOf(gradients(found, [lastLayer], { seed, retain: true })[0])
-    );
-    const ratio = clamp(div(norms[0], affine(norms[1], 1, EPS)), { min: 0, max: MAX_WEIGHT });
-    const adaptiveWeight = affine(ratio, this.#recipe.discWeight, 0);
-    const scale = mul(ramp, adaptiveWeight);
+    const ratio = adaptiveWeight(found, lastLayer, { pixels: cotangent, adversarial: ofG });
+    const weight = affine(ratio, this.#recipe.discWeight, 0);
+    const scale = mul(ramp, weight);
     return {
-      scalars: { ...scalars, g, adaptiveWeight },
+      scalars: { ...scalars, g, adaptiveWeight: weight },
       total: add(total, mul(scale, g)),
       cotangent: add(cotangent, mul(scale, ofG)),
     };
   }
-}
-
-function normOf(x: Tensor): Tensor {
-  return sqrt(sum(square(x)));
 }
 
 function shareAboveZero(logits: Tensor): Tensor {

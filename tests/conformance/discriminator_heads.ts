@@ -18,7 +18,8 @@ interface HeadJson {
   grad_activation_norm: number;
 }
 
-interface DiscriminatorJson {
+/** What the golden `dino_disc` says of its weights and of its own rounding. */
+export interface DiscriminatorJson {
   dino_weights: GeneratedWeight[];
   head_weights: GeneratedWeight[];
   g_loss_train: number;
@@ -110,7 +111,7 @@ async function checkResized(gpu: Gpu, golden: Golden<DiscriminatorJson>): Promis
 
 async function checkLogits(gpu: Gpu, golden: Golden<DiscriminatorJson>): Promise<void> {
   using vit = await DinoVit.load(gpu, generatedSource(golden.json.dino_weights));
-  using model = await load(golden, vit);
+  using model = await loadDiscriminator(golden, vit);
   const image = await golden.image(gpu, "image64");
   const evaluated = await model.forward(image, { training: false }).readF32();
   await compare(golden, evaluated, "logits_eval");
@@ -124,7 +125,7 @@ async function checkImageGradients(gpu: Gpu, golden: Golden<DiscriminatorJson>):
   const image = (await golden.image(gpu, "image64")).requireGrad();
   const w = fromArray(gpu, await golden.file.floats("w"), golden.file.info("w").shape);
   const gradientOf = async (objective: (logits: Tensor) => Tensor) => {
-    using model = await load(golden, vit);
+    using model = await loadDiscriminator(golden, vit);
     const loss = objective(model.forward(image));
     const value = loss.item();
     const [gradient] = gradients(loss, [image]);
@@ -145,7 +146,11 @@ async function checkImageGradients(gpu: Gpu, golden: Golden<DiscriminatorJson>):
   );
 }
 
-async function load(golden: Golden<DiscriminatorJson>, vit: DinoVit): Promise<DinoDiscriminator> {
+/** The discriminator of the golden `dino_disc`. */
+export async function loadDiscriminator(
+  golden: Golden<DiscriminatorJson>,
+  vit: DinoVit,
+): Promise<DinoDiscriminator> {
   const model = new DinoDiscriminator(vit);
   await model.load(withVectors(golden, golden.json.head_weights));
   return model;
@@ -170,6 +175,7 @@ async function compare(
   assertClose(actual, await golden.file.floats(name), { relative, name });
 }
 
-function normOf(values: Float32Array): number {
+/** The length of a gradient. */
+export function normOf(values: Float32Array): number {
   return Math.sqrt(values.reduce((total, value) => total + value * value, 0));
 }

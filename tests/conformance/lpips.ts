@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { Gpu } from "../../src/gpu/mod.ts";
 import { Lpips } from "../../src/losses/mod.ts";
 import { slice } from "../../src/ops/mod.ts";
 import { gradients, type Tensor } from "../../src/tensor/mod.ts";
@@ -12,7 +13,8 @@ interface LpipsWeight extends GeneratedWeight {
   torchvision_name?: string;
 }
 
-interface LpipsJson {
+/** What the golden `lpips` says. */
+export interface LpipsJson {
   weights: LpipsWeight[];
   weights_sha256: string;
   value: number[];
@@ -28,14 +30,7 @@ export function lpips(goldens: string): void {
     using golden = await Golden.open<LpipsJson>(goldens, NAME);
     const { weights, weights_sha256, value_identical_images, f32_vs_f64 } = golden.json;
     assertEquals(await digestOf(weights), weights_sha256);
-    using lpips = await Lpips.load(gpu, {
-      vgg: generatedSource(
-        weights.flatMap((weight) =>
-          weight.torchvision_name ? [{ ...weight, name: weight.torchvision_name }] : []
-        ),
-      ),
-      lin: generatedSource(weights.filter(({ torchvision_name }) => !torchvision_name)),
-    });
+    using lpips = await loadLpips(gpu, golden);
     using image0 = await golden.image(gpu, "image0");
     using image1 = (await golden.image(gpu, "image1")).requireGrad();
     const [value, gradient, same, first, last] = await Promise.all(
@@ -52,6 +47,19 @@ export function lpips(goldens: string): void {
     );
     await golden.assertImage(first, "tap_relu1_2_image0_first2ch", 1e-4);
     await golden.assertImage(last, "tap_relu5_3_image0", 1e-4);
+  });
+}
+
+/** LPIPS with the golden's weights. */
+export async function loadLpips(gpu: Gpu, { json }: Golden<LpipsJson>): Promise<Lpips> {
+  const { weights } = json;
+  return await Lpips.load(gpu, {
+    vgg: generatedSource(
+      weights.flatMap((weight) =>
+        weight.torchvision_name ? [{ ...weight, name: weight.torchvision_name }] : []
+      ),
+    ),
+    lin: generatedSource(weights.filter(({ torchvision_name }) => !torchvision_name)),
   });
 }
 
