@@ -1,8 +1,9 @@
 /** `coda adapt`: a continuous VAE becomes a discrete tokenizer. */
 import { isFree } from "../train/begun.ts";
+import { ADAPT_PRESET_NAMES } from "../train/preset_names.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { booleanFlag, numberFlag, stringFlag } from "./flags.ts";
+import { booleanFlag, choiceFlag, numberFlag, stringFlag } from "./flags.ts";
 import { SCALING_FLAGS } from "./model_flags.ts";
 
 const count = { integer: true, min: 1 };
@@ -26,6 +27,16 @@ export const adapt: Command = defineCommand({
       value: "DIR",
     }),
     resume: booleanFlag("continue the run in --out; images only where they have moved"),
+    preset: choiceFlag(
+      "options that go together: those of a published tokenizer, or of the built-in one",
+      ADAPT_PRESET_NAMES,
+      { value: "NAME" },
+    ),
+    config: stringFlag(
+      "a TOML or JSON file of options, named as in the training part of a run's config.json; " +
+        "flags go before it, and it before the preset",
+      { value: "FILE" },
+    ),
     vae: stringFlag(
       "the continuous VAE: a weight file, a folder with one, or hf:owner/name; default the built-in",
       { value: "PATH" },
@@ -82,13 +93,19 @@ export const adapt: Command = defineCommand({
       does: "go on from an official tokenizer with photographs of one's own",
       type: "coda adapt photos --out run --from coda-mar --steps 2000",
     },
+    {
+      does: "the published recipe",
+      type: "coda adapt imagenet/train --out run --preset mar-16384 --vae kl16.ckpt",
+    },
     { does: "go on after Ctrl-C", type: "coda adapt --out run --resume" },
     { does: "use it", type: "coda encode photo.jpg --model run" },
   ],
   async run({ flags, args }) {
     const { out, resume } = flags;
     if (out === undefined) throw new UsageError("adapt needs --out, the folder of the run");
-    if (args.length === 0 && !resume) throw new UsageError("adapt needs at least one IMAGE|FOLDER");
+    if (args.length === 0 && !resume && flags.config === undefined) {
+      throw new UsageError("adapt needs at least one IMAGE|FOLDER");
+    }
     expectWork(flags);
     if (!resume) await expectFree(out);
     const { size: imageSize, patchSizes, targets, ...rest } = flags;
@@ -97,28 +114,32 @@ export const adapt: Command = defineCommand({
       out,
       resume,
       show: { json: flags.json, quiet: flags.quiet },
-      options: {
-        vae: rest.vae,
-        from: rest.from,
-        scale: rest.scale,
-        shift: rest.shift,
-        images: args.length > 0 ? args : undefined,
-        steps: rest.steps,
-        warmupSteps: rest.warmupSteps,
-        batch: rest.batch,
-        warmupBatch: rest.warmupBatch,
-        warmupCrops: rest.warmupCrops,
-        imageSize,
-        codebookSize: rest.codebookSize,
-        patchSizes: patchSizes === undefined ? undefined : sizes(patchSizes),
-        rank: rest.rank,
-        targets: targets === undefined ? undefined : parts(targets),
-        lr: rest.lr,
-        warmupLr: rest.warmupLr,
-        seed: rest.seed,
-        saveEvery: rest.saveEvery,
-        keep: rest.keep,
-        logEvery: rest.logEvery,
+      given: {
+        config: rest.config,
+        preset: rest.preset,
+        flags: {
+          vae: rest.vae,
+          from: rest.from,
+          scale: rest.scale,
+          shift: rest.shift,
+          images: args.length > 0 ? args : undefined,
+          steps: rest.steps,
+          warmupSteps: rest.warmupSteps,
+          batch: rest.batch,
+          warmupBatch: rest.warmupBatch,
+          warmupCrops: rest.warmupCrops,
+          imageSize,
+          codebookSize: rest.codebookSize,
+          patchSizes: patchSizes === undefined ? undefined : sizes(patchSizes),
+          rank: rest.rank,
+          targets: targets === undefined ? undefined : parts(targets),
+          lr: rest.lr,
+          warmupLr: rest.warmupLr,
+          seed: rest.seed,
+          saveEvery: rest.saveEvery,
+          keep: rest.keep,
+          logEvery: rest.logEvery,
+        },
       },
     });
   },

@@ -1,16 +1,10 @@
 /** The work of `coda adapt`. */
 import { Gpu } from "../../gpu/mod.ts";
-import {
-  adapt,
-  type AdaptOptions,
-  type AdaptResult,
-  OptionError,
-  resumeAdapt,
-} from "../../train/mod.ts";
+import { adapt, type AdaptResult, OptionError, resumeAdapt } from "../../train/mod.ts";
 import { UsageError } from "../errors.ts";
-import { flagName } from "../flags.ts";
 import { formatDuration } from "../format.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
+import { type Given, settleOptions } from "./adapt_options.ts";
 import { pullFirst } from "./pull.ts";
 import { RunDisplay, type Show } from "./run_display.ts";
 
@@ -23,15 +17,19 @@ export interface AdaptRequest {
   readonly out: string;
   /** Whether it is continued. */
   readonly resume: boolean;
-  /** What the flags say; undefined is the default, or when resuming what the run began with. */
-  readonly options: Partial<AdaptOptions>;
+  /** The options; what is undefined is the default, or when resuming what the run began with. */
+  readonly given: Given;
   /** How it is shown. */
   readonly show: Show;
 }
 
 /** Trains until the end or Ctrl-C, and returns the exit code. */
-export async function runAdapt({ out, resume, options, show }: AdaptRequest): Promise<number> {
+export async function runAdapt({ out, resume, given, show }: AdaptRequest): Promise<number> {
   const start = performance.now();
+  const { options, usageError } = await settleOptions(given);
+  if (!resume && !options.images?.length) {
+    throw new UsageError("adapt needs at least one IMAGE|FOLDER");
+  }
   for (const model of [options.vae, options.from]) await pullFirst(model, show);
   using gpu = await Gpu.create();
   using stop = stopOnInterrupt();
@@ -51,11 +49,6 @@ export async function runAdapt({ out, resume, options, show }: AdaptRequest): Pr
   }
   if (!show.json && !show.quiet) console.log(doneText(out, result, seconds));
   return 0;
-}
-
-/** The library's word about an option, with the flag's name. */
-function usageError({ option, problem }: OptionError): UsageError {
-  return new UsageError(`--${option === "imageSize" ? "size" : flagName(option)} ${problem}`);
 }
 
 function stoppedText(out: string, { step, total }: AdaptResult): string {
