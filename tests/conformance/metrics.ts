@@ -2,14 +2,17 @@ import { assertAlmostEquals } from "@std/assert";
 import { join } from "@std/path";
 import { SafetensorsFile } from "../../src/checkpoint/safetensors.ts";
 import type { Image } from "../../src/data/mod.ts";
-import { psnr, ssim } from "../../src/metrics/mod.ts";
+import { frechetDistance, psnr, ssim } from "../../src/metrics/mod.ts";
 
-/** PSNR and SSIM of the official evaluation's images. */
+/** PSNR and SSIM of the official evaluation's images, and the Fréchet distance of its features. */
 export function metrics(goldens: string): void {
   const read = (name: string) => join(goldens, name);
   const expected = JSON.parse(Deno.readTextFileSync(read("metrics.json"))) as {
     psnr: number[];
     ssim: number[];
+    fid_f64: number;
+    fid_same_set_f64: number;
+    fid_first40_rows_f64: number;
   };
   Deno.test("metrics: PSNR and SSIM equal the official ones", async () => {
     using file = await SafetensorsFile.open(read("metrics.safetensors"));
@@ -19,6 +22,23 @@ export function metrics(goldens: string): void {
       assertAlmostEquals(ssim(image, wanted[i]), expected.ssim[i], 1e-4);
     });
   });
+  Deno.test("metrics: the Fréchet distance equals the official one, also without full rank", async () => {
+    using file = await SafetensorsFile.open(read("metrics.safetensors"));
+    const [found, wanted] = await Promise.all(["feat_pred", "feat_gt"].map((n) => rows(file, n)));
+    const few = frechetDistance(found.slice(0, 40), wanted.slice(0, 40));
+    assertAlmostEquals(frechetDistance(found, wanted), expected.fid_f64, 1e-6);
+    assertAlmostEquals(frechetDistance(found, found), expected.fid_same_set_f64, 1e-6);
+    assertAlmostEquals(few, expected.fid_first40_rows_f64, 1e-3);
+  });
+}
+
+/** The rows of a matrix. */
+async function rows(file: SafetensorsFile, name: string): Promise<Float32Array[]> {
+  const { shape: [count, length], data } = await file.tensor(name);
+  return Array.from(
+    { length: count },
+    (_, i) => (data as Float32Array).slice(i * length, (i + 1) * length),
+  );
 }
 
 /** The images of a tensor [N, H, W, 3]. */
