@@ -19,8 +19,12 @@ export function truncatedNormalWith(std: number): Initializer {
   return (random, shape) => generate(shape, () => std * random.truncatedNormal(2 / std));
 }
 
+/** Uniform in ±bound. */
+export function uniformWith(bound: number): Initializer {
+  return (random, shape) => generate(shape, () => bound * (2 * random.uniform() - 1));
+}
+
 /** Uniform in ±1/√fanIn: PyTorch's default for the weight and bias of linear layers and convolutions. */
 export function uniformFanIn(fanIn: number): Initializer {
-  const bound = 1 / Math.sqrt(fanIn);
-  return (random, shape) => generate(shape, () => bound * (2 * random.uniform() - 1));
+  return uniformWith(1 / Math.sqrt(fanIn));
 }

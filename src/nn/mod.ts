@@ -3,7 +3,13 @@
  *
  * @module
  */
-export { constant, normalWith, truncatedNormalWith, uniformFanIn } from "./initializers.ts";
+export {
+  constant,
+  normalWith,
+  truncatedNormalWith,
+  uniformFanIn,
+  uniformWith,
+} from "./initializers.ts";
 export { Conv2d, type Conv2dConfig, GroupNorm, LayerNorm, Linear, RMSNorm } from "./layers.ts";
 export type { Layout } from "./layout.ts";
 export { fuseLora, injectLora, type Lora, LoraAdapter } from "./lora.ts";

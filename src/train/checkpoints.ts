@@ -31,9 +31,14 @@ export class Checkpoints {
     return steps.filter(Number.isInteger).sort((a, b) => b - a);
   }
 
+  /** The folder of a step. */
+  folder(step: number): string {
+    return `${this.path}/step-${step}`;
+  }
+
   /** A file of a step. */
   file(step: number, name: string): string {
-    return `${this.#folder(step)}/${name}`;
+    return `${this.folder(step)}/${name}`;
   }
 
   /**
@@ -44,7 +49,7 @@ export class Checkpoints {
    */
   async save(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
     await Deno.mkdir(this.path, { recursive: true });
-    await writeFolderAtomic(this.#folder(step), fill);
+    await writeFolderAtomic(this.folder(step), fill);
   }
 
   /**
@@ -81,12 +86,8 @@ export class Checkpoints {
     for (const step of steps.slice(keep)) if (step !== best) await this.#remove(step);
   }
 
-  #folder(step: number): string {
-    return `${this.path}/step-${step}`;
-  }
-
   async #remove(step: number): Promise<void> {
-    await Deno.remove(this.#folder(step), { recursive: true });
+    await Deno.remove(this.folder(step), { recursive: true });
   }
 
   async #names(): Promise<string[]> {

@@ -10,7 +10,12 @@ export { Ema, emaRatio } from "./ema.ts";
 export { OptionError, RunError } from "./errors.ts";
 export { type Fault, Guard, type Named } from "./guard.ts";
 export { type FillOptions, type LatentBatchOptions, LatentCache } from "./latents.ts";
-export { type AdaptOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+export {
+  type AdaptOptions,
+  type ResolvedOptions,
+  resolveOptions,
+  type RunTask,
+} from "./options.ts";
 export type { StepInfo, TrainingProgress } from "./progress.ts";
 export { defaultRecipe, type Recipe } from "./recipe.ts";
 export type { AdaptHooks, AdaptResult } from "./hooks.ts";

@@ -17,10 +17,12 @@ const TEXTS = listOf("a list of texts", isText);
 
 /** What each option of a run is. A run's config.json has all of them that are not optional. */
 export const OPTION_KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
+  task: TEXT,
   vae: optional(TEXT),
   from: optional(TEXT),
   scale: optional(NUMBER),
   shift: optional(NUMBER),
+  architecture: optional(TEXT),
   images: TEXTS,
   steps: NUMBER,
   warmupSteps: NUMBER,
@@ -28,8 +30,9 @@ export const OPTION_KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
   warmupBatch: NUMBER,
   warmupCrops: NUMBER,
   imageSize: NUMBER,
+  quantizer: TEXT,
   codebookSize: NUMBER,
-  patchSizes: NUMBERS,
+  patchSizes: optional(NUMBERS),
   rank: NUMBER,
   targets: TEXTS,
   lr: NUMBER,

@@ -1,10 +1,26 @@
-import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../quantizer/mod.ts";
+import {
+  PATCH_SIZES_F16,
+  PATCH_SIZES_F8,
+  QUANTIZER_KINDS,
+  type QuantizerKind,
+} from "../quantizer/mod.ts";
 import { OptionError } from "./errors.ts";
 import type { Recipe } from "./recipe.ts";
 import { defaultRecipe } from "./recipe.ts";
 
+/** What is trained: see {@link AdaptOptions.task}. */
+export type RunTask = "adapt" | "vqgan" | "vae";
+
+const TASKS: readonly RunTask[] = ["adapt", "vqgan", "vae"];
+
 /** What a run can be told; what is left out has the default given. */
 export interface AdaptOptions {
+  /**
+   * What is trained. "adapt", the default: a quantizer, and LoRA in a continuous VAE. "vqgan": an
+   * autoencoder from scratch with a quantizer of kind "nearest". "vae": a continuous VAE from scratch. Of
+   * the options about a VAE that is there, its adapters and the warm-up, only the first has use.
+   */
+  task?: RunTask;
   /** The continuous VAE: whatever {@link loadVae} reads; the embedded tiny-kl-f8. */
   vae?: string;
   /**
@@ -16,6 +32,11 @@ export interface AdaptOptions {
   scale?: number;
   /** The shift of its latent; what its files or its family say. */
   shift?: number;
+  /**
+   * How an autoencoder from scratch is built: the name of one of {@link VAE_FAMILIES}, or a config.json
+   * in diffusers' field names or a folder with one; as the embedded tiny-kl-f8.
+   */
+  architecture?: string;
   /** Image files and folders of them. */
   images: readonly string[];
   /** Steps of quantizer and LoRA together. */
@@ -30,11 +51,16 @@ export interface AdaptOptions {
   warmupCrops?: number;
   /** Side of the square crops in pixels, a multiple of the VAE's reduction; 256. */
   imageSize?: number;
+  /** Which quantizer is trained; "coda". */
+  quantizer?: QuantizerKind;
   /** V, how many codes there are; 16384. */
   codebookSize?: number;
-  /** The sides of the scales' grids, coarse to fine; those of the VAE's reduction, 16 or 8. */
+  /**
+   * The sides of the scales' grids, coarse to fine; those of the VAE's reduction, 16 or 8. One of kind
+   * "nearest" has the last alone.
+   */
   patchSizes?: readonly number[];
-  /** The rank of LoRA; 32. */
+  /** The rank of LoRA; 32. With 0 there is none, and the VAE stays as it is. */
   rank?: number;
   /** Substrings of the names of the convolutions to adapt; conv1, conv2, upsample, downsample. */
   targets?: readonly string[];
@@ -55,7 +81,10 @@ export interface AdaptOptions {
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
 export type ResolvedOptions =
   & Required<
-    Omit<AdaptOptions, "vae" | "from" | "scale" | "shift" | "patchSizes" | "warmupLr">
+    Omit<
+      AdaptOptions,
+      "vae" | "from" | "scale" | "shift" | "architecture" | "patchSizes" | "warmupLr"
+    >
   >
   & {
     /** The VAE, where it is not the embedded one. */
@@ -66,6 +95,8 @@ export type ResolvedOptions =
     scale: number | undefined;
     /** The shift of its latent, where it was given. */
     shift: number | undefined;
+    /** How an autoencoder from scratch is built, where it was given. */
+    architecture: string | undefined;
     /** The sides of the scales' grids, where they were given. */
     patchSizes: readonly number[] | undefined;
     /** The learning rate of the warm-up, where it has its own. */
@@ -81,7 +112,6 @@ const COUNTS = [
   "warmupCrops",
   "imageSize",
   "codebookSize",
-  "rank",
   "saveEvery",
   "keep",
   "logEvery",
@@ -95,15 +125,18 @@ const COUNTS = [
  */
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
+    task: "adapt",
     vae: undefined,
     from: undefined,
     scale: undefined,
     shift: undefined,
+    architecture: undefined,
     warmupSteps: 0,
     batch: 8,
     warmupBatch: 16,
     warmupCrops: 2,
     imageSize: 256,
+    quantizer: options.task === "vqgan" ? "nearest" : "coda",
     codebookSize: 16384,
     patchSizes: undefined,
     rank: 32,
@@ -117,9 +150,12 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     ...given(options),
   };
   for (const name of COUNTS) expectWhole(name, resolved[name], 1);
-  for (const name of ["steps", "warmupSteps", "seed"] as const) {
+  for (const name of ["steps", "warmupSteps", "rank", "seed"] as const) {
     expectWhole(name, resolved[name], 0);
   }
+  expectOneOf("task", resolved.task, TASKS);
+  expectOneOf("quantizer", resolved.quantizer, QUANTIZER_KINDS);
+  expectTask(resolved);
   if (resolved.steps + resolved.warmupSteps === 0) {
     throw new RangeError("steps and warmupSteps are both 0: there is nothing to do");
   }
@@ -131,9 +167,11 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   return resolved;
 }
 
-/** The recipe of a run: the paper's where no option says otherwise. */
-export function recipeOf({ steps, warmupSteps, lr, warmupLr, seed }: ResolvedOptions): Recipe {
-  return { ...defaultRecipe(steps), warmupSteps, lr, warmupLr, seed };
+/** The recipe of a run: the paper's where no option says otherwise; VQGAN's latent is no sample. */
+export function recipeOf(options: ResolvedOptions): Recipe {
+  const { task, steps, warmupSteps, lr, warmupLr, seed } = options;
+  const samplePosterior = task !== "vqgan";
+  return { ...defaultRecipe(steps), warmupSteps, lr, warmupLr, seed, samplePosterior };
 }
 
 /** The scales of the published tokenizers of this reduction; those of f8 for any other. */
@@ -172,4 +210,28 @@ function given<T extends object>(options: T): T {
 function expectWhole(name: string, value: number, least: number): void {
   if (Number.isSafeInteger(value) && value >= least) return;
   throw new OptionError(name, `is ${value}, expected a whole number from ${least} up`);
+}
+
+function expectOneOf(name: string, value: string, names: readonly string[]): void {
+  if (names.includes(value)) return;
+  throw new OptionError(name, `is ${JSON.stringify(value)}, expected one of ${names.join(", ")}`);
+}
+
+/** Refuses options of another task, of which nothing would come. */
+function expectTask(options: ResolvedOptions): void {
+  const { task, quantizer, warmupSteps, architecture } = options;
+  if (task === "adapt") {
+    if (architecture === undefined) return;
+    throw new OptionError("architecture", "is of an autoencoder from scratch: give vae instead");
+  }
+  for (const name of ["vae", "from", "scale", "shift"] as const) {
+    if (options[name] === undefined) continue;
+    throw new OptionError(name, `is of a VAE that is there, and ${task} begins from scratch`);
+  }
+  if (warmupSteps > 0) {
+    throw new OptionError("warmupSteps", "is of a VAE that stays as it is while it is warmed up");
+  }
+  if (task === "vqgan" && quantizer !== "nearest") {
+    throw new OptionError("quantizer", `is ${quantizer}, but VQGAN's is nearest: leave it out`);
+  }
 }

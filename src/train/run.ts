@@ -4,6 +4,7 @@ import { tune } from "../ops/mod.ts";
 import { Adaptation } from "./adaptation.ts";
 import type { AdaptHooks, AdaptResult } from "./hooks.ts";
 import { type AdaptOptions, recipeOf, resolveOptions, resumedOptions } from "./options.ts";
+import { latentScaling } from "./latent_scaling.ts";
 import { runConfig, RunFolder } from "./run_folder.ts";
 import { digestOf, openImages } from "./run_images.ts";
 import { RunLoop } from "./run_loop.ts";
@@ -106,5 +107,10 @@ async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promis
   const folder = await begin();
   const digest = await digestOf(images.files);
   if (folder.savedStep !== undefined) await folder.restore(adaptation, digest);
-  return await new RunLoop({ gpu, adaptation, folder, images, digest, options, hooks }).finish();
+  const loop = new RunLoop({ gpu, adaptation, folder, images, digest, options, hooks });
+  const result = await loop.finish();
+  if (options.task === "vae" && !result.stopped) {
+    await folder.settleScaling(gpu, (vae) => latentScaling(vae, images, options));
+  }
+  return result;
 }

@@ -16,7 +16,7 @@ import {
 import type { Gpu } from "../gpu/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { quantizerConfigFromJson, quantizerConfigToJson } from "../quantizer/mod.ts";
-import { AutoencoderKL, vaeConfigToJson } from "../vae/mod.ts";
+import { AutoencoderKL, type Scaling, vaeConfigToJson } from "../vae/mod.ts";
 import type { Adaptation } from "./adaptation.ts";
 import { clearBegun, isFree } from "./begun.ts";
 import { Checkpoints, type Sound } from "./checkpoints.ts";
@@ -46,16 +46,15 @@ const TRAINING = "training.safetensors";
 export class RunFolder {
   /** The folder. */
   readonly path: string;
-  /** The parsed config.json. */
-  readonly config: Config;
   /** The reports. */
   readonly metrics: MetricsLog;
+  #config: Config;
   #checkpoints: Checkpoints;
   #saved: Sound | undefined;
 
   private constructor(path: string, config: Config) {
     this.path = path;
-    this.config = config;
+    this.#config = config;
     this.metrics = new MetricsLog(`${path}/metrics.jsonl`);
     this.#checkpoints = new Checkpoints(`${path}/checkpoints`);
   }
@@ -92,6 +91,11 @@ export class RunFolder {
     return folder;
   }
 
+  /** The parsed config.json. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** The options that the run began with. @throws {CheckpointError} where they are unsound. */
   get options(): ResolvedOptions {
     return readOptions(this.config, `${this.path}/config.json`);
@@ -110,14 +114,10 @@ export class RunFolder {
   /** The model of a run that was saved, its VAE as it was and the rest to be restored. */
   async model(gpu: Gpu, options: ResolvedOptions): Promise<RunModel> {
     const configFile = `${this.path}/config.json`;
-    const quantizerJson = configPart(this.config, "quantizer", configFile);
-    const quantizer = readingConfig(
+    const quantizer = options.task === "vae" ? undefined : readingConfig(
       configFile,
-      () => quantizerConfigFromJson(quantizerJson, configFile),
+      () => quantizerConfigFromJson(configPart(this.config, "quantizer", configFile), configFile),
     );
-    if (quantizer.kind !== undefined && quantizer.kind !== "coda") {
-      throw new RunError(this.path, `is of a quantizer of kind "${quantizer.kind}", not CODA's`);
-    }
     const vae = await this.#loadVae(gpu);
     try {
       return newModel(gpu, vae, quantizer, options);
@@ -188,6 +188,18 @@ export class RunFolder {
     this.#saved = { step, faults: [] };
   }
 
+  /**
+   * Writes what is known of the latent's scale and shift only when the run is done, into its config.json
+   * and that of its last checkpoint.
+   */
+  async settleScaling(gpu: Gpu, measure: (vae: AutoencoderKL) => Promise<Scaling>): Promise<void> {
+    using vae = await this.#loadVae(gpu);
+    const scaling = await measure(vae);
+    this.#config = { ...this.#config, vae: vaeConfigToJson({ ...vae.config, ...scaling }) };
+    await this.#writeConfig(this.#checkpoints.folder(this.#saved!.step));
+    await this.#writeConfig(this.path);
+  }
+
   /** Makes the model of a step that of the run. */
   async #publish(step: number): Promise<void> {
     await linkFileAtomic(this.#checkpoints.file(step, MODEL), `${this.path}/${MODEL}`);
@@ -219,9 +231,9 @@ export class RunFolder {
 export function runConfig({ vae, quantizer, lora, options }: RunModel): Config {
   return {
     vae: vaeConfigToJson(vae.config),
-    quantizer: quantizerConfigToJson(quantizer.config),
-    lora: { rank: lora.rank, targets: lora.targets },
-    training: { ...options, patchSizes: quantizer.config.patchSizes },
+    ...quantizer && { quantizer: quantizerConfigToJson(quantizer.config) },
+    ...lora && { lora: { rank: lora.rank, targets: lora.targets } },
+    training: { ...options, patchSizes: quantizer?.config.patchSizes },
   };
 }
 

@@ -1,22 +1,30 @@
 import { type AdaptedParts, loadAdapted, loadVae } from "../checkpoint/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
-import { type Conv2d, injectLora, type Lora } from "../nn/mod.ts";
-import { CodaQuantizer, type CodaQuantizerConfig } from "../quantizer/mod.ts";
-import type { AutoencoderKL } from "../vae/mod.ts";
-import type { AdaptedModel } from "./trained_model.ts";
+import { type Conv2d, injectLora, type Lora, uniformWith } from "../nn/mod.ts";
+import {
+  makeQuantizer,
+  NearestQuantizer,
+  type Quantizer,
+  type QuantizerConfig,
+} from "../quantizer/mod.ts";
+import { AutoencoderKL } from "../vae/mod.ts";
+import { readArchitecture } from "./architecture.ts";
 import { OptionError } from "./errors.ts";
 import { type AdaptOptions, defaultPatchSizes, type ResolvedOptions } from "./options.ts";
-import { loraRandom, quantizerRandom } from "./streams.ts";
+import { loraRandom, quantizerRandom, vaeRandom } from "./streams.ts";
+import type { TrainedModel } from "./trained_model.ts";
 
 /** What a run trains, and the options that its model has settled. */
-export interface RunModel extends AdaptedModel, Disposable {
+export interface RunModel extends TrainedModel, Disposable {
+  /** The quantizer, unless the autoencoder stays continuous. */
+  readonly quantizer?: Quantizer;
   /** The options; where the model goes on from a tokenizer, with that one's sizes. */
   readonly options: ResolvedOptions;
 }
 
 /**
- * The model that a run begins with: a continuous VAE with a new quantizer and new adapters, or, with
- * `from`, a tokenizer.
+ * The model that a run begins with: a continuous VAE with a new quantizer and new adapters, with `from` a
+ * tokenizer, or an autoencoder from scratch.
  *
  * @param given The options as they were given, without defaults.
  * @throws {OptionError} where an option does not fit the VAE or the tokenizer.
@@ -27,9 +35,11 @@ export async function beginModel(
   options: ResolvedOptions,
   given: Partial<AdaptOptions>,
 ): Promise<RunModel> {
-  const { vae: path, from, scale, shift } = options;
+  const { task, vae: path, from, scale, shift } = options;
   if (from === undefined) {
-    const vae = await loadVae(gpu, path, { scale, shift });
+    const vae = task === "adapt"
+      ? await loadVae(gpu, path, { scale, shift })
+      : await vaeFromScratch(gpu, options);
     return disposedOnError(vae, () => newModel(gpu, vae, quantizerConfigOf(vae, options), options));
   }
   if (path !== undefined) {
@@ -43,14 +53,14 @@ export async function beginModel(
 export function newModel(
   gpu: Gpu,
   vae: AutoencoderKL,
-  quantizerConfig: CodaQuantizerConfig,
+  quantizerConfig: QuantizerConfig | undefined,
   options: ResolvedOptions,
 ): RunModel {
   expectSize(vae, options);
-  const lora = newAdapters(vae, options);
-  const quantizer = new CodaQuantizer(gpu, quantizerConfig);
-  quantizer.parameters.initialize(quantizerRandom(options.seed));
-  return runModel({ vae, lora, quantizer }, options);
+  const trainsVae = options.task !== "adapt";
+  const lora = trainsVae ? undefined : newAdapters(vae, options);
+  const quantizer = quantizerConfig && newQuantizer(gpu, quantizerConfig, options);
+  return runModel({ vae, lora, trainsVae, quantizer }, options);
 }
 
 /** A tokenizer as the model of a run; one whose adapters are fused gets new ones. */
@@ -60,15 +70,14 @@ function tokenizerModel(
   given: Partial<AdaptOptions>,
 ): RunModel {
   try {
-    if (!(quantizer instanceof CodaQuantizer)) {
-      throw new OptionError(
-        "from",
-        `is a tokenizer of kind "${quantizer.config.kind}", not CODA's`,
-      );
-    }
     expectSize(vae, options);
-    const { codebookSize, patchSizes } = quantizer.config;
-    const sizes = { codebookSize, patchSizes, ...own && { rank: own.rank, targets: own.targets } };
+    const { kind = "coda", codebookSize, patchSizes } = quantizer.config;
+    const sizes = {
+      quantizer: kind,
+      codebookSize,
+      patchSizes,
+      ...own && { rank: own.rank, targets: own.targets },
+    };
     for (const [name, value] of Object.entries(sizes)) {
       expectOwn(name, given[name as keyof AdaptOptions], value);
     }
@@ -89,13 +98,16 @@ function expectOwn(name: string, given: unknown, own: unknown): void {
   );
 }
 
-function runModel(model: AdaptedModel, options: ResolvedOptions): RunModel {
+function runModel(
+  model: TrainedModel & Pick<RunModel, "quantizer">,
+  options: ResolvedOptions,
+): RunModel {
   return {
     ...model,
     options,
     [Symbol.dispose]() {
-      model.lora.parameters[Symbol.dispose]();
-      model.quantizer[Symbol.dispose]();
+      model.lora?.parameters[Symbol.dispose]();
+      model.quantizer?.[Symbol.dispose]();
       model.vae[Symbol.dispose]();
     },
   };
@@ -110,6 +122,17 @@ function disposedOnError<T>(vae: AutoencoderKL, make: () => T): T {
   }
 }
 
+/** An autoencoder of PyTorch's first values, whose latent is not scaled. */
+async function vaeFromScratch(
+  gpu: Gpu,
+  { architecture, seed }: ResolvedOptions,
+): Promise<AutoencoderKL> {
+  const shape = await readArchitecture(architecture);
+  const vae = new AutoencoderKL(gpu, { ...shape, scale: 1, shift: 0 });
+  vae.parameters.initialize(vaeRandom(seed));
+  return vae;
+}
+
 function expectSize(vae: AutoencoderKL, { imageSize }: ResolvedOptions): void {
   if (imageSize % vae.reduction === 0) return;
   throw new OptionError(
@@ -118,19 +141,48 @@ function expectSize(vae: AutoencoderKL, { imageSize }: ResolvedOptions): void {
   );
 }
 
-function quantizerConfigOf(vae: AutoencoderKL, options: ResolvedOptions): CodaQuantizerConfig {
-  const { codebookSize, patchSizes } = options;
-  return {
-    codebookSize,
-    channels: vae.config.latentChannels,
-    attentionDim: 32,
-    patchSizes: patchSizes ?? defaultPatchSizes(vae.reduction),
-    norm: "rms",
-    beta: 0.05,
-  };
+function quantizerConfigOf(
+  vae: AutoencoderKL,
+  { task, quantizer: kind, codebookSize, patchSizes: given }: ResolvedOptions,
+): QuantizerConfig | undefined {
+  if (task === "vae") return undefined;
+  const patchSizes = given ?? defaultPatchSizes(vae.reduction);
+  const shape = { codebookSize, channels: vae.config.latentChannels, patchSizes };
+  switch (kind) {
+    case "coda":
+      return { ...shape, attentionDim: 32, norm: "rms", beta: 0.05 };
+    case "nearest":
+      if (given && given.length > 1) {
+        throw new OptionError(
+          "patchSizes",
+          `is ${given}, but direct VQ has one scale: leave it out`,
+        );
+      }
+      return { kind, ...shape, patchSizes: patchSizes.slice(-1), beta: 0.25 };
+    case "multiscale":
+      return { kind, ...shape, quantResi: 0.5, shareQuantResi: 4, beta: 0.25 };
+  }
 }
 
-function newAdapters(vae: AutoencoderKL, { rank, targets, seed }: ResolvedOptions): Lora {
+/** A quantizer of its first values; VQGAN's codes have those of its authors, U(±1/V). */
+function newQuantizer(
+  gpu: Gpu,
+  config: QuantizerConfig,
+  { task, seed }: ResolvedOptions,
+): Quantizer {
+  const quantizer = task === "vqgan" && config.kind === "nearest"
+    ? new NearestQuantizer(gpu, config, { codebook: uniformWith(1 / config.codebookSize) })
+    : makeQuantizer(gpu, config);
+  quantizer.parameters.initialize(quantizerRandom(seed));
+  return quantizer;
+}
+
+/** Undefined where there are to be none. */
+function newAdapters(
+  vae: AutoencoderKL,
+  { rank, targets, seed }: ResolvedOptions,
+): Lora | undefined {
+  if (rank === 0) return undefined;
   const isTarget = ({ name }: Conv2d) => targets.some((target) => name.includes(target));
   if (![...vae.convs].some(isTarget)) {
     throw new OptionError(

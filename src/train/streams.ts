@@ -7,6 +7,7 @@ import { Random } from "../tensor/mod.ts";
 const QUANTIZER = 0;
 const LORA = 1;
 const DISCRIMINATOR = 2;
+const VAE = 3;
 const FIRST_STEP = 16;
 const FIRST_EPOCH = 2 ** 31;
 const FIRST_CROP = 2 ** 31 + 2 ** 30;
@@ -29,6 +30,11 @@ export function discriminatorRandom(seed: number): Random {
 /** Which of one step's images the discriminator sees cropped, and where. */
 export function cropRandom(seed: number, step: number): Random {
   return new Random(seed, FIRST_CROP + step);
+}
+
+/** The first values of an autoencoder from scratch. */
+export function vaeRandom(seed: number): Random {
+  return new Random(seed, VAE);
 }
 
 /** The posterior noise of one step. */

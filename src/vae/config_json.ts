@@ -50,25 +50,66 @@ export function vaeShapeFrom(
   file: string,
 ): VaeShape {
   const inferred = inferVaeShape(weights);
-  const field = reader(json, file);
   expectBuilt(json, file, inferred.inChannels);
-  const shape: VaeShape = {
-    inChannels: field.count("in_channels", inferred.inChannels),
-    channels: field.counts("block_out_channels", inferred.channels),
-    blocksPerLevel: field.count("layers_per_block", inferred.blocksPerLevel),
-    latentChannels: field.count("latent_channels", inferred.latentChannels),
-    normGroups: field.count("norm_num_groups", inferred.normGroups),
-    midAttention: field.flag("mid_block_add_attention", inferred.midAttention),
-    encoderAttentionLevels: field.indices(
-      "encoder_attention_levels",
-      attentionBlocks(json) ?? inferred.encoderAttentionLevels,
-    ),
-    quantConv: field.flag("use_quant_conv", inferred.quantConv),
-    postQuantConv: field.flag("use_post_quant_conv", inferred.postQuantConv),
-  };
+  const shape = completed(json, file, inferred);
   const problem = ownProblem(shape) ?? difference(shape, inferred, weights.file);
   if (problem !== undefined) throw new TypeError(`${file}: ${problem}`);
   return shape;
+}
+
+/**
+ * The shape that a `config.json` gives by itself, for an autoencoder that has no weights yet: the fields
+ * of {@link vaeShapeFrom}, with diffusers' defaults for all but `block_out_channels` and
+ * `latent_channels`.
+ *
+ * @param file The name of config.json, for messages.
+ * @throws {TypeError} where one of these is missing, a field has the wrong kind, or asks for what is not
+ * built here.
+ */
+export function vaeShapeAlone(json: Readonly<Record<string, unknown>>, file: string): VaeShape {
+  for (const name of ["block_out_channels", "latent_channels"]) {
+    if (json[name] === undefined) throw new TypeError(`${file}: "${name}" is missing`);
+  }
+  const shape = completed(json, file, DIFFUSERS_DEFAULTS);
+  expectBuilt(json, file, shape.inChannels);
+  const problem = ownProblem(shape);
+  if (problem !== undefined) throw new TypeError(`${file}: ${problem}`);
+  return shape;
+}
+
+const DIFFUSERS_DEFAULTS: VaeShape = {
+  inChannels: 3,
+  channels: [],
+  blocksPerLevel: 1,
+  latentChannels: 4,
+  normGroups: 32,
+  midAttention: true,
+  encoderAttentionLevels: [],
+  quantConv: true,
+  postQuantConv: true,
+};
+
+/** A config.json's fields, those of `others` where it has none. */
+function completed(
+  json: Readonly<Record<string, unknown>>,
+  file: string,
+  others: VaeShape,
+): VaeShape {
+  const field = reader(json, file);
+  return {
+    inChannels: field.count("in_channels", others.inChannels),
+    channels: field.counts("block_out_channels", others.channels),
+    blocksPerLevel: field.count("layers_per_block", others.blocksPerLevel),
+    latentChannels: field.count("latent_channels", others.latentChannels),
+    normGroups: field.count("norm_num_groups", others.normGroups),
+    midAttention: field.flag("mid_block_add_attention", others.midAttention),
+    encoderAttentionLevels: field.indices(
+      "encoder_attention_levels",
+      attentionBlocks(json) ?? others.encoderAttentionLevels,
+    ),
+    quantConv: field.flag("use_quant_conv", others.quantConv),
+    postQuantConv: field.flag("use_post_quant_conv", others.postQuantConv),
+  };
 }
 
 /**

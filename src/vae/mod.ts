@@ -10,6 +10,7 @@ export {
   vaeConfig,
   vaeConfigToJson,
   type VaeHints,
+  vaeShapeAlone,
   vaeShapeFrom,
 } from "./config_json.ts";
 export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./families.ts";
