@@ -1,4 +1,6 @@
 import { CheckpointError } from "./errors.ts";
+import { parseJson } from "./json.ts";
+import { MAX_CONFIG_BYTES } from "./limits.ts";
 
 /** A parsed config.json. */
 export type Config = Readonly<Record<string, unknown>>;
@@ -11,6 +13,10 @@ export type Config = Readonly<Record<string, unknown>>;
 export async function readConfig(path: string): Promise<Config> {
   let text: string;
   try {
+    const { size } = await Deno.stat(path);
+    if (size > MAX_CONFIG_BYTES) {
+      throw new RangeError(`it has ${size} bytes, at most ${MAX_CONFIG_BYTES} are read`);
+    }
     text = await Deno.readTextFile(path);
   } catch (cause) {
     const why = cause instanceof Deno.errors.NotFound
@@ -25,7 +31,7 @@ export async function readConfig(path: string): Promise<Config> {
 export function parseConfig(text: string, file: string): Config {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw new CheckpointError(file, `is no JSON (${(cause as Error).message}); write it again`, {
       cause,

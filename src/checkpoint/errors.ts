@@ -3,6 +3,24 @@ export function quote(name: string): string {
   return JSON.stringify(name.length > 120 ? name.slice(0, 117) + "..." : name);
 }
 
+/** Writes control characters of a text from a file as escapes, so that it stays one harmless line. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${hex4(c.charCodeAt(0))}`);
+}
+
+function hex4(code: number): string {
+  return code.toString(16).padStart(4, "0");
+}
+
+/** How much of a problem is told from its beginning and from its end, where it quotes a whole file. */
+const HEAD = 420;
+const TAIL = 160;
+
+function shortened(text: string): string {
+  if (text.length <= HEAD + TAIL) return text;
+  return `${text.slice(0, HEAD)} … ${text.slice(-TAIL)}`;
+}
+
 /** What a {@link CheckpointError} carries besides its message. */
 export interface CheckpointErrorOptions {
   /** The tensor at fault, where there is one. */
@@ -34,7 +52,7 @@ export class CheckpointError extends Error {
   /** Makes the error of `file`; `problem` continues the sentence after the file's or tensor's name. */
   constructor(file: string, problem: string, options: CheckpointErrorOptions = {}) {
     const subject = options.tensor === undefined ? "" : `tensor ${quote(options.tensor)} `;
-    super(`${file}: ${subject}${problem}`, { cause: options.cause });
+    super(printable(`${file}: ${subject}${shortened(problem)}`), { cause: options.cause });
     this.file = file;
     this.tensor = options.tensor;
   }

@@ -1,8 +1,8 @@
 import { BYTES_PER_ELEMENT } from "./dtype.ts";
 import { CheckpointError, quote } from "./errors.ts";
-
-/** The most bytes a header may have, as the format sets it. */
-export const MAX_HEADER_BYTES = 100_000_000;
+import { endOfString, parseJson } from "./json.ts";
+import { MAX_HEADER_BYTES, MAX_NAME, MAX_RANK, MAX_TENSORS } from "./limits.ts";
+import { tooManyTensors } from "./source.ts";
 
 /** Where a tensor's bytes are, counted from the end of the header. */
 export interface HeaderEntry {
@@ -37,8 +37,8 @@ export function headerLength(prefix: Uint8Array, fileSize: number, file: string)
   if (length > BigInt(MAX_HEADER_BYTES)) {
     throw new CheckpointError(
       file,
-      `says its header has ${length} bytes, at most ${MAX_HEADER_BYTES} are allowed; ` +
-        `it is not a safetensors file`,
+      `says its header has ${length} bytes, at most ${MAX_HEADER_BYTES} are read; ` +
+        "it is not a safetensors file, or describes far more than weights",
     );
   }
   if (Number(length) > fileSize - 8) {
@@ -51,12 +51,12 @@ export function headerLength(prefix: Uint8Array, fileSize: number, file: string)
   return Number(length);
 }
 
-function parseJson(bytes: Uint8Array, file: string): Record<string, unknown> {
+function parseObject(bytes: Uint8Array, file: string): Record<string, unknown> {
   let value: unknown;
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw new CheckpointError(
       file,
@@ -98,13 +98,6 @@ function duplicateKey(text: string): string | undefined {
   return undefined;
 }
 
-/** One past the closing quote of the string that opens at `start`. */
-function endOfString(text: string, start: number): number {
-  let i = start + 1;
-  while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
-  return i + 1;
-}
-
 function isKey(text: string, end: number): boolean {
   while (" \t\n\r".includes(text[end])) end++;
   return text[end] === ":";
@@ -140,6 +133,9 @@ function elements(shape: readonly number[]): number | undefined {
 
 function parseEntry(name: string, value: unknown, dataSize: number, file: string): HeaderEntry {
   const fail = (problem: string) => new CheckpointError(file, problem, { tensor: name });
+  if (name.length > MAX_NAME) {
+    throw fail(`has a name of ${name.length} characters, expected at most ${MAX_NAME}`);
+  }
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const kind = typeof dtype === "string" ? dtype.toLowerCase() : "";
   const width = BYTES_PER_ELEMENT.get(kind);
@@ -150,6 +146,9 @@ function parseEntry(name: string, value: unknown, dataSize: number, file: string
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
     throw fail("has a shape that is not a list of sizes; write the file again");
+  }
+  if (shape.length > MAX_RANK) {
+    throw fail(`has ${shape.length} dimensions, expected at most ${MAX_RANK}`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
     throw fail("has data_offsets that are not two byte positions; write the file again");
@@ -208,8 +207,10 @@ function checkCover(entries: [string, HeaderEntry][], dataSize: number, file: st
  * number of data bytes that follow.
  */
 export function parseHeader(bytes: Uint8Array, dataSize: number, file: string): Header {
-  const { __metadata__: metadata, ...tensors } = parseJson(bytes, file);
-  const entries = Object.entries(tensors).map(([name, value]): [string, HeaderEntry] => [
+  const { __metadata__: metadata, ...tensors } = parseObject(bytes, file);
+  const all = Object.entries(tensors);
+  if (all.length > MAX_TENSORS) throw tooManyTensors(all.length, file);
+  const entries = all.map(([name, value]): [string, HeaderEntry] => [
     name,
     parseEntry(name, value, dataSize, file),
   ]);

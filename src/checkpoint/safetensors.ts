@@ -16,9 +16,9 @@ import {
  * bytes are read when asked for, so that a large file never sits in memory whole.
  *
  * Format: 8 bytes little-endian header length, a JSON header of name → dtype, shape and byte range,
- * then the bytes. A file is refused when its header is longer than 100 MB or than the file, is not
- * JSON, or holds a key twice; when byte ranges overlap, leave holes, or leave the file; and when a
- * range's length is not what shape and dtype need.
+ * then the bytes. A file is refused when its header is longer than 16 MiB or than the file, is not
+ * JSON, holds a key twice or over 65,536 tensors; when byte ranges overlap, leave holes, or leave the
+ * file; and when a range's length is not what shape and dtype need.
  *
  * @example
  * ```ts

@@ -1,12 +1,14 @@
 import { dirname, join } from "@std/path";
 import { type Config, readConfig } from "./config.ts";
 import { CheckpointError, quote } from "./errors.ts";
+import { MAX_TENSORS } from "./limits.ts";
 import {
   missingTensor,
   readFloats,
   type StoredTensor,
   type TensorFile,
   type TensorInfo,
+  tooManyTensors,
 } from "./source.ts";
 
 /** The end of an index file's name. */
@@ -54,6 +56,8 @@ export class ShardedFile implements TensorFile {
     open: (path: string) => Promise<TensorFile>,
   ): Promise<ShardedFile> {
     const map = weightMap(await readConfig(index), index);
+    const count = Object.keys(map).length;
+    if (count > MAX_TENSORS) throw tooManyTensors(count, index);
     const shards = new Map<string, TensorFile>();
     try {
       for (const shard of new Set(Object.values(map))) {

@@ -1,5 +1,6 @@
 import { type IntegerDtype, isFloat, type StoredFloat, type TensorData } from "./dtype.ts";
 import { CheckpointError } from "./errors.ts";
+import { MAX_TENSORS } from "./limits.ts";
 
 /** A tensor of floats as read from a file: float32 values, whatever they were stored as. */
 export interface FloatTensor {
@@ -117,6 +118,14 @@ export function missingTensor(file: string, name: string, count: number): Checkp
     file,
     `is missing among the file's ${count} tensors; the file is of another model or layout`,
     { tensor: name },
+  );
+}
+
+/** The error of a file of so many tensors, or of as many at least. */
+export function tooManyTensors(count: number, file: string): CheckpointError {
+  return new CheckpointError(
+    file,
+    `has ${count} tensors, at most ${MAX_TENSORS} are read; it is no checkpoint of images' models`,
   );
 }
 

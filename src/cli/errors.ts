@@ -1,3 +1,5 @@
+import { printable } from "../checkpoint/errors.ts";
+
 /** The command line itself is wrong: exit code 2, and where the help is. */
 export class UsageError extends Error {
   /** The error's class name. */
@@ -81,5 +83,5 @@ function lowerFirst(text: string): string {
 }
 
 function oneLine(text: string): string {
-  return text.split(/\s*\n\s*/).filter((line) => line !== "").join("; ");
+  return printable(text.split(/\s*\n\s*/).filter((line) => line !== "").join("; "));
 }

@@ -8,6 +8,7 @@ import type {
   InspectedVae,
   Inspection,
 } from "../checkpoint/mod.ts";
+import { printable } from "../checkpoint/errors.ts";
 import { formatBytes, formatCount } from "./format.ts";
 
 /** A label, and what there is to say under it. */
@@ -31,7 +32,7 @@ export function inspectionText(inspection: Inspection): string {
     ])),
     ["Usable", inspection.problem === undefined ? "yes" : `no: ${inspection.problem}`],
   ];
-  return rows.map(([label, text]) => `${label.padEnd(12)}${text}`).join("\n");
+  return rows.map(([label, text]) => printable(`${label.padEnd(12)}${text}`)).join("\n");
 }
 
 function fileText({ file, format, ...amount }: InspectedFile): string {

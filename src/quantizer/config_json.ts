@@ -1,5 +1,8 @@
 import { QUANTIZER_KINDS, type QuantizerConfig, type QuantizerNorm } from "./config.ts";
 
+/** The most scales that a file may ask for: far beyond the ten of the published ones. */
+const MAX_SCALES = 64;
+
 /**
  * The `quantizer` part of a tokenizer's config.json, in the official code's field names; of another kind
  * than CODA's with a `kind`, and in VAR's names what that one has beside.
@@ -38,7 +41,7 @@ export function quantizerConfigFromJson(
   const shared = {
     codebookSize: fields.count("codebook_size"),
     channels: fields.count("hidden_dim"),
-    patchSizes: fields.counts("patch_size_list"),
+    patchSizes: fields.pyramid("patch_size_list"),
     beta: fields.number("beta", Infinity),
   };
   switch (kind) {
@@ -84,12 +87,12 @@ class Fields {
     return isWhole(value, least) ? value : this.fail(name, `a whole number from ${least} up`);
   }
 
-  counts(name: string): readonly number[] {
+  pyramid(name: string): readonly number[] {
     const list = this.#json[name];
-    const isList = Array.isArray(list) && list.length > 0;
-    return isList && list.every((value) => isWhole(value, 1))
+    const isList = Array.isArray(list) && list.length > 0 && list.length <= MAX_SCALES;
+    return isList && list.every((value) => isWhole(value, 1) && value <= list[list.length - 1])
       ? list
-      : this.fail(name, "a list of whole numbers from 1 up");
+      : this.fail(name, "a list of whole numbers from 1 up, none larger than the last");
   }
 
   number(name: string, most: number): number {

@@ -20,6 +20,9 @@ export interface VaeShape {
   postQuantConv: boolean;
 }
 
+/** The most levels, and the most residual blocks of one, that a file may ask for: far beyond any network. */
+export const MAX_DEPTH = 64;
+
 /** All that an autoencoder is built from: SPEC section 2's table, one column. */
 export interface VaeConfig extends VaeShape {
   /** The latent that the quantizer sees is `(z - shift) · scale`. */

@@ -1,4 +1,4 @@
-import type { VaeConfig, VaeShape } from "./config.ts";
+import { MAX_DEPTH, type VaeConfig, type VaeShape } from "./config.ts";
 import type { VaeFamily } from "./families.ts";
 import { inferVaeShape, type ShapeSource } from "./infer.ts";
 import { knownScaling, type Scaling, unknownScaling } from "./scale.ts";
@@ -52,7 +52,7 @@ export function vaeShapeFrom(
   const inferred = inferVaeShape(weights);
   expectBuilt(json, file, inferred.inChannels);
   const shape = completed(json, file, inferred);
-  const problem = ownProblem(shape) ?? difference(shape, inferred, weights.file);
+  const problem = difference(shape, inferred, weights.file) ?? ownProblem(shape);
   if (problem !== undefined) throw new TypeError(`${file}: ${problem}`);
   return shape;
 }
@@ -99,7 +99,7 @@ function completed(
   return {
     inChannels: field.count("in_channels", others.inChannels),
     channels: field.counts("block_out_channels", others.channels),
-    blocksPerLevel: field.count("layers_per_block", others.blocksPerLevel),
+    blocksPerLevel: field.count("layers_per_block", others.blocksPerLevel, MAX_DEPTH),
     latentChannels: field.count("latent_channels", others.latentChannels),
     normGroups: field.count("norm_num_groups", others.normGroups),
     midAttention: field.flag("mid_block_add_attention", others.midAttention),
@@ -144,6 +144,10 @@ function expectBuilt(
   expect("_class_name", (name) => name === "AutoencoderKL", '"AutoencoderKL"; it is another model');
   expect("act_fn", (name) => name === "silu" || name === "swish", '"silu"');
   expect("out_channels", (count) => count === inChannels, `${inChannels}, as many as go in`);
+  const areNames = (types: unknown) =>
+    Array.isArray(types) && types.every((type) => typeof type === "string");
+  expect("down_block_types", areNames, "a list of texts");
+  expect("up_block_types", areNames, "a list of texts");
   expect(
     "up_block_types",
     (types) => !JSON.stringify(types).includes("Attn"),
@@ -158,11 +162,19 @@ function expectBuilt(
 function attentionBlocks(json: Readonly<Record<string, unknown>>): readonly number[] | undefined {
   const types = json.down_block_types;
   if (!Array.isArray(types)) return undefined;
-  return [...types.keys()].filter((i) => String(types[i]).includes("Attn"));
+  return [...types.keys()].filter((i) => JSON.stringify(types[i]).includes("Attn"));
 }
 
 /** What makes a shape impossible by itself, or undefined. */
-function ownProblem({ channels, normGroups }: VaeShape): string | undefined {
+function ownProblem(
+  { channels, normGroups, encoderAttentionLevels }: VaeShape,
+): string | undefined {
+  if (encoderAttentionLevels.some((level) => level >= channels.length)) {
+    return `"encoder_attention_levels" is ${
+      JSON.stringify(encoderAttentionLevels)
+    }, expected levels ` +
+      `from 0 to ${channels.length - 1}`;
+  }
   const odd = channels.find((count) => count % normGroups !== 0);
   if (odd === undefined) return undefined;
   return `"norm_num_groups" is ${normGroups}, expected a divisor of every level's channels, ` +
@@ -263,12 +275,14 @@ function reader(json: Readonly<Record<string, unknown>>, file: string) {
     if (is(value)) return value;
     throw new TypeError(`${file}: "${name}" is ${JSON.stringify(value)}, expected ${expected}`);
   };
-  const from = (least: number) => (value: unknown): value is number =>
-    Number.isInteger(value) && Number(value) >= least;
+  const from = (least: number, most = Infinity) => (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
   const list = (least: number) => (value: unknown): value is readonly number[] =>
-    Array.isArray(value) && value.every(from(least)) && value.length >= least;
+    Array.isArray(value) && value.length >= least && value.length <= MAX_DEPTH &&
+    value.every(from(least));
   return {
-    count: (name: string, other: number) => take(name, "a whole number from 1 up", from(1), other),
+    count: (name: string, other: number, most?: number) =>
+      take(name, `a whole number from 1 ${most ? `to ${most}` : "up"}`, from(1, most), other),
     counts: (name: string, other: readonly number[]) =>
       take(name, "a list of whole numbers from 1 up", list(1), other),
     indices: (name: string, other: readonly number[]) =>

@@ -1,4 +1,4 @@
-import type { VaeConfig, VaeShape } from "./config.ts";
+import { MAX_DEPTH, type VaeConfig, type VaeShape } from "./config.ts";
 import { knownScaling, unknownScaling } from "./scale.ts";
 
 /** The names and shapes of a weight file's tensors, as far as a configuration is read from them. */
@@ -37,15 +37,19 @@ export function inferVaeConfig(weights: ShapeSource): VaeConfig {
  */
 export function inferVaeShape(weights: ShapeSource): VaeShape {
   const shape = (name: string) => {
-    if (weights.has(name)) return weights.info(name).shape;
+    const found = weights.has(name) ? weights.info(name).shape : undefined;
+    if (found?.length === 4) return found;
+    const problem = found
+      ? `has shape [${found.join(", ")}], expected a convolution's`
+      : "is missing";
     throw new TypeError(
-      `${weights.file}: tensor ${weights.nameInFile?.(name) ?? name} is missing: ` +
+      `${weights.file}: tensor ${weights.nameInFile?.(name) ?? name} ${problem}: ` +
         "the file is no autoencoder of this kind, or not the whole of one",
     );
   };
   const count = (name: (i: number) => string) => {
     let i = 0;
-    while (weights.has(name(i))) i++;
+    while (i < MAX_DEPTH && weights.has(name(i))) i++;
     return i;
   };
   const levels = count((i) => `encoder.down.${i}.block.0.conv1.weight`);

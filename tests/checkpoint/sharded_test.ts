@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { CheckpointError, openTensors, type TensorToStore } from "../../src/checkpoint/mod.ts";
 import { withFolder } from "../data/photos.ts";
@@ -59,6 +59,24 @@ Deno.test("an index that does not fit its shards is refused by name", async () =
     await withFolder(async (folder) => {
       await writeFiles(folder, { ...GOOD, [INDEX]: index as Record<string, unknown> });
       await assertRejects(() => openTensors(join(folder, INDEX)), CheckpointError, message);
+    });
+  }
+});
+
+Deno.test("an index that would take too much to read is refused by name", async () => {
+  const map = Object.fromEntries(Array.from({ length: 65_537 }, (_, i) => [i, FIRST]));
+  for (
+    const [text, message] of [
+      [`{"weight_map":${"[".repeat(1e5)}`, "it is nested over 32 deep"],
+      [JSON.stringify({ weight_map: map }), "has 65537 tensors, at most 65536 are read"],
+      [" ".repeat(2 ** 24 + 1), "it has 16777217 bytes, at most 16777216 are read"],
+    ] as const
+  ) {
+    await withFolder(async (folder) => {
+      const path = join(folder, INDEX);
+      await Deno.writeTextFile(path, text);
+      const error = await assertRejects(() => openTensors(path), CheckpointError, message);
+      assertStringIncludes(error.message, `${path}: `);
     });
   }
 });

@@ -12,6 +12,14 @@ Deno.test("errors: usage is one line and where the help is, code 2", () => {
   assertStringIncludes(describeError(error).text, "see coda --help");
 });
 
+Deno.test("errors: what a file says of itself is told in part, and moves no cursor", () => {
+  const { message } = new CheckpointError("a.pth", `has \x1b[2J${"x".repeat(1e6)}; write it again`);
+  assertStringIncludes(message, "a.pth: has \\u001b[2Jxxx");
+  assertStringIncludes(message, "xxx; write it again");
+  assertEquals(message.length < 700, true);
+  assertEquals(describeError(new RangeError("\x1b[2J")).text, "coda: \\u001b[2J");
+});
+
 Deno.test("errors: those of the library are one line, code 1", () => {
   const errors = [
     new CommandError("m"),

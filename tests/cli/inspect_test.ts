@@ -83,6 +83,16 @@ Deno.test("inspect: a file of another model says what it is nearest to and why i
   });
 });
 
+Deno.test("inspect: a name in a file moves no cursor", async () => {
+  await withFolder(async (folder) => {
+    const evil = { name: "\x1b[2J\r\nUsable      yes", shape: [1], data: new Float32Array(1) };
+    await writeFiles(folder, { "x.safetensors": [evil] });
+    const { stdout } = await coda(["inspect", join(folder, "x.safetensors")]);
+    assertStringIncludes(stdout, "\\u001b[2J\\u000d\\u000aUsable      yes");
+    assertStringIncludes(rows(stdout).Usable, "no: ");
+  });
+});
+
 Deno.test("inspect: what cannot be read ends with 1, wrong usage with 2", async () => {
   const gone = await coda(["inspect", "/no/such"]);
   assertEquals([gone.code, gone.stdout], [1, ""]);

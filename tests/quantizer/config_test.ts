@@ -57,6 +57,8 @@ Deno.test("a wrong field is named with its file and what was expected", () => {
     'my/config.json: quantizer.codebook_size is "1024"',
   );
   assertThrows(read({ patch_size_list: [] }), TypeError, "patch_size_list is []");
+  assertThrows(read({ patch_size_list: [1e15, 1] }), TypeError, "none larger than the last");
+  assertThrows(read({ patch_size_list: Array(65).fill(1) }), TypeError, "patch_size_list is [1,");
   assertThrows(read({ attn_norm_type: "batch" }), TypeError, 'expected "none", "layer" or "rms"');
   assertThrows(read({ beta: -1 }), TypeError, "beta is -1");
   assertThrows(read({ hidden_dim: undefined }), TypeError, "hidden_dim is missing");

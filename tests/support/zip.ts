@@ -3,6 +3,8 @@ import { deflateRawSync } from "node:zlib";
 /** A file of a hand-made archive, with what it says of itself where that is not true. */
 export interface ZipPlan {
   name: string;
+  /** What stands before its data as its name. */
+  localName?: string;
   data: Uint8Array;
   deflate?: boolean;
   /** What it says of its method. */
@@ -61,12 +63,14 @@ export function zip(files: readonly ZipPlan[], plan: ArchivePlan = {}): Uint8Arr
       offset: file.offset ?? offset,
       flags: file.flags ?? 0,
     };
-    const name = new TextEncoder().encode(file.name);
+    const [name, local] = [file.name, file.localName ?? file.name].map((text) =>
+      new TextEncoder().encode(text)
+    );
     const isWide = plan.zip64 ?? false;
     const narrow = (value: number | bigint) => isWide ? 0xffffffff : value;
     out.add(4, 0x04034b50).add(2, 20).add(2, says.flags).add(2, says.method).add(4, 0).add(4, 0)
-      .add(4, narrow(says.packed)).add(4, narrow(says.size)).add(2, name.length)
-      .add(2, isWide ? 20 : 0).raw(name);
+      .add(4, narrow(says.packed)).add(4, narrow(says.size)).add(2, local.length)
+      .add(2, isWide ? 20 : 0).raw(local);
     if (isWide) out.add(2, 1).add(2, 16).add(8, says.size).add(8, says.packed);
     out.raw(data);
     directory.add(4, 0x02014b50).add(2, 20).add(2, 20).add(2, says.flags).add(2, says.method)

@@ -180,6 +180,22 @@ Deno.test("a file that is no autoencoder, and a field of the wrong kind, are nam
   );
 });
 
+Deno.test("a network deeper than any is not built on the word of a file's names", () => {
+  const all = new Map(shapes());
+  const shape = all.get("encoder.down.0.block.0.conv1.weight")!;
+  for (let j = 0; j < 9999; j++) all.set(`encoder.down.0.block.${j}.conv1.weight`, shape);
+  assertEquals(inferVaeShape(source(all)).blocksPerLevel, 64);
+});
+
+Deno.test("a convolution of another kind is told by its shape", () => {
+  const all = new Map(shapes()).set("decoder.conv_in.weight", [32, 8, 3]);
+  assertThrows(
+    () => inferVaeConfig(source(all)),
+    TypeError,
+    "tensor decoder.conv_in.weight has shape [32, 8, 3], expected a convolution's",
+  );
+});
+
 Deno.test("a configuration that is impossible, or not the weights', is an error", () => {
   for (
     const [json, message] of [
@@ -196,6 +212,14 @@ Deno.test("a configuration that is impossible, or not the weights', is an error"
       [{ use_quant_conv: false }, '"use_quant_conv" is false, but vae.safetensors has true'],
       [{ mid_block_add_attention: false }, '"mid_block_add_attention" is false, but vae'],
       [{ encoder_attention_levels: [1] }, "but vae.safetensors has [2]"],
+      [
+        { encoder_attention_levels: [2, 3] },
+        '"encoder_attention_levels" is [2,3], expected levels',
+      ],
+      [{ layers_per_block: 1e9 }, '"layers_per_block" is 1000000000, expected a whole number from'],
+      [{ block_out_channels: Array(65).fill(32) }, "expected a list of whole numbers from 1 up"],
+      [{ down_block_types: [{}] }, '"down_block_types" is [{}], expected a list of texts'],
+      [{ up_block_types: "Attn" }, '"up_block_types" is "Attn", expected a list of texts'],
     ] as const
   ) {
     assertThrows(() => vaeConfig(json, source(shapes()), "a/config.json"), TypeError, message);

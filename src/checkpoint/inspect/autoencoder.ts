@@ -29,7 +29,8 @@ export function inspectVae(
   const base = weights.names.filter((name) => !LORA_TENSOR.test(name));
   const found = new Map(base.map((name) => [name, weights.info(name).shape] as const));
   for (const name of unknown) found.set(name, file.info(name).shape);
-  const nameInFile = (name: string) => unknown.includes(name) ? name : weights.nameInFile(name);
+  const own = new Set(unknown);
+  const nameInFile = (name: string) => own.has(name) ? name : weights.nameInFile(name);
   const guess = described?.guess ?? (shape && guessFamily(shape, file));
   return {
     ...amountOf(weights, base),

@@ -115,10 +115,14 @@ export function nearestModel(tensors: ShapesByName): Difference {
   return best!.difference;
 }
 
+/** The most words of a model's name: `decoder.up_blocks.3.resnets.2.conv_shortcut.weight`, and one more. */
+const MAX_WORDS = 8;
+
 /** What of a name is a model's, whatever stands before it; the whole name where nothing is. */
 function ownSuffix(name: string, expected: ShapesByName): string {
-  for (let at = 0; at >= 0; at = name.indexOf(".", at + 1)) {
-    const suffix = at === 0 ? name : name.slice(at + 1);
+  const words = lastWords(name, MAX_WORDS);
+  for (const i of words.keys()) {
+    const suffix = words.slice(i).join(".");
     if (expected.has(suffix)) return suffix;
   }
   return name;
@@ -128,8 +132,14 @@ function ownSuffix(name: string, expected: ShapesByName): string {
 function likeness(a: ShapesByName, b: ShapesByName): number {
   const ends = (names: Iterable<string>) =>
     new Set(
-      Array.from(names, (name) => name.split(".").slice(-2).join(".").replaceAll(/\d+/g, "#")),
+      Array.from(names, (name) => lastWords(name, 2).join(".").replaceAll(/\d+/g, "#")),
     );
   const [one, other] = [ends(a.keys()), ends(b.keys())];
   return one.intersection(other).size / Math.max(1, one.union(other).size);
+}
+
+function lastWords(name: string, count: number): string[] {
+  let at = name.length;
+  for (; count > 0 && at >= 0; count--) at = name.lastIndexOf(".", at - 1);
+  return name.slice(at + 1).split(".");
 }

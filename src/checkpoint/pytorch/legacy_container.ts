@@ -51,6 +51,7 @@ export function openLegacy(source: ByteSource, file: string): Container {
         `has no storage ${quote(key)}, which its tensors are in; it is damaged, fetch it again`,
       );
     },
+    unpacked: () => 0,
     // deno-lint-ignore require-await -- as a container of entries that are unpacked has it
     read: async ({ key }, start, length) => source.read(begins.get(key)! + start, length),
   };

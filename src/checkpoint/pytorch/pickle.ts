@@ -1,5 +1,5 @@
 import { CheckpointError } from "../errors.ts";
-import { MAX_PICKLE_BYTES, MAX_PICKLE_OPERATIONS, MAX_SHORT } from "./limits.ts";
+import { MAX_PICKLE_BYTES, MAX_PICKLE_OPERATIONS, MAX_SHORT } from "../limits.ts";
 import { type Machine, OPERATIONS, REFUSED } from "./pickle_operations.ts";
 import type { PickleCursor } from "./pickle_cursor.ts";
 import { PickleFault, type PickleValue } from "./values.ts";

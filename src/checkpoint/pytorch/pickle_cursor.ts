@@ -1,5 +1,5 @@
 import type { ByteSource } from "../byte_source.ts";
-import { MAX_PICKLE_BYTES } from "./limits.ts";
+import { MAX_PICKLE_BYTES } from "../limits.ts";
 import { PickleFault } from "./values.ts";
 
 /** How much is read at a time. */

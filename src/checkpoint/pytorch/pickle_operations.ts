@@ -1,4 +1,4 @@
-import { MAX_CALL_VALUES, MAX_SHORT } from "./limits.ts";
+import { MAX_CALL_VALUES, MAX_SHORT } from "../limits.ts";
 import type { PickleWorld } from "./pickle.ts";
 import type { PickleCursor } from "./pickle_cursor.ts";
 import {

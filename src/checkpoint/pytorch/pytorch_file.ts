@@ -1,6 +1,7 @@
 import { allocate, type ByteSource, bytesSource, openSource } from "../byte_source.ts";
 import { BYTES_PER_ELEMENT, decodeFloats, decodeIntegers, isFloat, isInteger } from "../dtype.ts";
 import { CheckpointError } from "../errors.ts";
+import { MAX_GROWN_BYTES, MAX_GROWTH } from "../limits.ts";
 import {
   missingTensor,
   readFloats,
@@ -85,6 +86,7 @@ export class PytorchFile implements TensorFile {
   static async #from(source: ByteSource, file: string): Promise<PytorchFile> {
     const container = await openContainer(source, file);
     const views = nameViews(container.root, file);
+    checkGrowth(views, container, source.size, file);
     const storages = new Set(Array.from(views.tensors.values(), ({ storage }) => storage));
     for (const storage of storages) container.check(storage);
     return new PytorchFile(source, container, views, file);
@@ -159,10 +161,10 @@ export class PytorchFile implements TensorFile {
 
   /** The bytes of a view's elements in row-major order. */
   async #read(view: TensorView): Promise<Uint8Array<ArrayBuffer>> {
-    const { storage, offset, reach, elements, dtype } = view;
+    const { storage, reach, elements, dtype } = view;
     if (elements === 0) return new Uint8Array();
     const width = BYTES_PER_ELEMENT.get(dtype)!;
-    const start = storage.start * storage.width + offset * width;
+    const start = beginOf(view);
     const bytes = await this.#container.read(storage, start, reach * width);
     if (view.isContiguous) return bytes;
     const gathered = allocate(elements * width, this.file);
@@ -174,6 +176,38 @@ export class PytorchFile implements TensorFile {
     const view = this.#tensors.get(name);
     if (view !== undefined) return view;
     throw missingTensor(this.file, name, this.#tensors.size);
+  }
+}
+
+/** The first byte of a view in what the file keeps of its storage. */
+function beginOf({ storage, offset, dtype }: TensorView): number {
+  return storage.start * storage.width + offset * BYTES_PER_ELEMENT.get(dtype)!;
+}
+
+/**
+ * Refuses tensors that are far more than the file: of elements that repeat, of storages that many share,
+ * or of those that unpack to much, which are unpacked anew for each tensor.
+ */
+function checkGrowth(
+  { tensors }: NamedViews,
+  container: Container,
+  fileSize: number,
+  file: string,
+): void {
+  const limit = Math.max(MAX_GROWN_BYTES, MAX_GROWTH * fileSize);
+  let grown = 0;
+  for (const [tensor, view] of tensors) {
+    const { storage, elements, reach, dtype } = view;
+    const width = BYTES_PER_ELEMENT.get(dtype)!;
+    const unpacked = container.unpacked(storage, beginOf(view) + reach * width);
+    grown += Math.max(elements * width, unpacked);
+    if (grown <= limit) continue;
+    throw new CheckpointError(
+      file,
+      `and those before it take ${grown} bytes of a file of ${fileSize}, at most ${limit} are read: ` +
+        "they repeat, share or unpack too much; save them with .contiguous(), uncompressed",
+      { tensor },
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { CheckpointError, quote } from "../errors.ts";
-import { MAX_DEPTH, MAX_NAME_CHARACTERS, MAX_VALUES } from "./limits.ts";
+import { MAX_DEPTH, MAX_NAME, MAX_TENSORS, MAX_VALUES } from "../limits.ts";
+import { tooManyTensors } from "../source.ts";
 import { TensorView } from "./tensor_view.ts";
 import {
   kindOf,
@@ -40,7 +41,6 @@ export function nameViews(root: PickleValue, file: string): NamedViews {
 class Finder {
   readonly tensors = new Map<string, TensorView>();
   #visited = 0;
-  #characters = 0;
 
   constructor(readonly file: string) {}
 
@@ -71,19 +71,14 @@ class Finder {
   }
 
   #add(name: string, view: TensorView): void {
-    this.#characters += name.length;
-    if (this.#characters > MAX_NAME_CHARACTERS) {
-      throw new CheckpointError(
-        this.file,
-        `has names of over ${MAX_NAME_CHARACTERS} characters, more than weights need`,
-      );
-    }
-    if (this.tensors.has(name)) {
-      throw new CheckpointError(this.file, "is there twice; give each a name of its own", {
-        tensor: name,
-      });
-    }
+    const problem = name.length > MAX_NAME
+      ? `has a name of ${name.length} characters, expected at most ${MAX_NAME}`
+      : this.tensors.has(name)
+      ? "is there twice; give each a name of its own"
+      : undefined;
+    if (problem !== undefined) throw new CheckpointError(this.file, problem, { tensor: name });
     this.tensors.set(name, view);
+    if (this.tensors.size > MAX_TENSORS) throw tooManyTensors(this.tensors.size, this.file);
   }
 }
 

@@ -1,5 +1,5 @@
 import { BYTES_PER_ELEMENT } from "../dtype.ts";
-import { MAX_EXPANDED_ELEMENTS, MAX_RANK } from "./limits.ts";
+import { MAX_RANK } from "../limits.ts";
 import { countOf, itemsOf, kindOf, PickleFault, PickleObject, type PickleValue } from "./values.ts";
 
 /** A stretch of numbers in a file, which several tensors may look at. */
@@ -114,12 +114,6 @@ function check(view: TensorView): void {
     throw new PickleFault(
       `makes a tensor of ${described}, which reaches out of its storage of ${held} elements; ` +
         "the file is damaged, fetch it again",
-    );
-  }
-  if (elements > Math.max(held, MAX_EXPANDED_ELEMENTS)) {
-    throw new PickleFault(
-      `makes a tensor of ${elements} elements of a storage of ${held}, expected at most ` +
-        `${MAX_EXPANDED_ELEMENTS} where elements repeat; save it with .contiguous()`,
     );
   }
 }

@@ -1,7 +1,7 @@
 import type { FileEntry, Reader, ZipReader } from "@zip.js/zip.js/lib/zip-core-custom.js";
 import { allocate, type ByteSource } from "../byte_source.ts";
 import { CheckpointError, quote } from "../errors.ts";
-import { MAX_DEFLATE_RATIO, MAX_DIRECTORY_BYTES, MAX_ENTRIES } from "./limits.ts";
+import { MAX_DEFLATE_RATIO, MAX_DIRECTORY_BYTES, MAX_ENTRIES } from "../limits.ts";
 
 /** The bytes of a local header before the name, which stand before each entry's data. */
 const LOCAL_HEADER = 30;
@@ -137,10 +137,15 @@ export function isStored({ entry }: ZipEntry): boolean {
 }
 
 /**
- * No worker is started. An archive that has two directories is refused; one that is odd in lesser ways is
- * not, as torch.save's own are: they end as zip64 where none is needed, which strict reading refuses.
+ * No worker is started. An archive that has two directories, or whose directory and entries differ, is
+ * refused; one that is odd in lesser ways is not, as torch.save's own are: they end as zip64 where none is
+ * needed, which strict reading refuses.
  */
-const OPTIONS = { useWebWorkers: false, strictness: "balanced" } as const;
+const OPTIONS = {
+  useWebWorkers: false,
+  strictness: "balanced",
+  checkLocalFilename: true,
+} as const;
 
 type ReaderClass = typeof Reader<ByteSource>;
 

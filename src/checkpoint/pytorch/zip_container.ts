@@ -2,7 +2,7 @@ import { type ByteSource, bytesSource } from "../byte_source.ts";
 import { CheckpointError, quote } from "../errors.ts";
 import type { Container } from "./container.ts";
 import { TORCH_WORLD } from "./globals.ts";
-import { MAX_PICKLE_BYTES } from "./limits.ts";
+import { MAX_PICKLE_BYTES } from "../limits.ts";
 import { readPickle } from "./pickle.ts";
 import { PickleCursor } from "./pickle_cursor.ts";
 import { isStored, ZipArchive, type ZipEntry } from "./zip_archive.ts";
@@ -42,6 +42,7 @@ export async function openZip(source: ByteSource, file: string): Promise<Contain
           "it is damaged, fetch it again",
       );
     },
+    unpacked: ({ key }, end) => isStored(entryOf(key)) ? 0 : end,
     read: (storage, start, length) => archive.read(entryOf(storage.key), start, length),
   };
 }

@@ -1,6 +1,13 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { CheckpointError, PytorchFile } from "../../../src/checkpoint/mod.ts";
-import { op, pickle, stateDict, storageOf, tensorOf } from "../../support/pickle.ts";
+import {
+  op,
+  pickle,
+  stateDict,
+  storageOf,
+  tensorOf,
+  type TensorPlan,
+} from "../../support/pickle.ts";
 import { FOUR, torchLegacy, torchZip } from "../../support/torch_file.ts";
 
 const four = { shape: [4], strides: [1] };
@@ -31,6 +38,13 @@ function nested(depth: number): Uint8Array {
   let value = tensorOf(four);
   for (let i = 0; i < depth; i++) value = op.dict(op.text("a"), value);
   return pickle(value);
+}
+
+/** A dictionary of so many tensors, all of them the same. */
+function many(count: number, plan: TensorPlan): Uint8Array {
+  const first = [...op.text("w"), ...tensorOf(plan), ...op.put(0)];
+  const others = Array.from({ length: count - 1 }, (_, i) => [...op.int(i), ...op.get(0)]);
+  return pickle(op.dict(first, others.flat()));
 }
 
 const none = new Uint8Array();
@@ -133,7 +147,23 @@ const pickles: [string, Uint8Array, string][] = [
   [
     "an element repeated without an end",
     stateDict({ w: { shape: [2 ** 40], strides: [0] } }),
-    "1099511627776 elements of a storage of 4",
+    'tensor "w" and those before it take 4398046511104 bytes of a file of',
+  ],
+  [
+    "elements that many tensors repeat",
+    many(9, { shape: [2 ** 23], strides: [0] }),
+    'tensor "7" and those before it take 301989888 bytes of a file of',
+  ],
+  ["too many tensors", many(65_537, four), "has 65537 tensors, at most 65536 are read"],
+  [
+    "a tensor of a long name",
+    stateDict({ ["a".repeat(1025)]: four }),
+    "has a name of 1025 characters, expected at most 1024",
+  ],
+  [
+    "a size of two hundred bytes",
+    stateDict({ w: { shape: [2n ** 1599n], strides: [1] } }),
+    "says that a tensor's size is ",
   ],
   ["a text of 2^63 bytes", pickle([0x8d, ...huge]), "wants 9223372036854775808 bytes more"],
   ["bytes of 2^63 bytes", pickle([0x8e, ...huge]), "wants 9223372036854775808 bytes more"],

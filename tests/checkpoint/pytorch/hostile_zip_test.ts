@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { join } from "@std/path";
 import { CheckpointError, PytorchFile } from "../../../src/checkpoint/mod.ts";
 import { bytesRead } from "../../support/count_reads.ts";
-import { op, pickle, stateDict } from "../../support/pickle.ts";
+import { op, pickle, stateDict, type TensorPlan } from "../../support/pickle.ts";
 import { FOUR, torchZip } from "../../support/torch_file.ts";
 import { zip } from "../../support/zip.ts";
 
@@ -87,6 +87,22 @@ const archives: [string, Uint8Array, string][] = [
     "no sound zip archive (64-bit value",
   ],
   [
+    "a pickle of another name before its data",
+    zip([{ name: "m/data.pkl", localName: "n/data.pkl", data: good }]),
+    "mismatched local file header (filename)",
+  ],
+  ["a file above its folder", zip([{ name: "../data.pkl", data: good }]), "no sound zip archive"],
+  [
+    "a tensor that unpacks to far more than the file",
+    bomb({ shape: [2 ** 27], strides: [1] }),
+    'tensor "w" and those before it take 536870912 bytes',
+  ],
+  [
+    "a tensor for which far more than the file is unpacked",
+    bomb({ shape: [2], strides: [2 ** 27 - 1] }),
+    'tensor "w" and those before it take 536870912 bytes',
+  ],
+  [
     "more files than there are",
     torchZip(good, { 0: FOUR }, { zip64: true, entries: 2 ** 40 }),
     "no sound zip archive",
@@ -119,6 +135,15 @@ const archives: [string, Uint8Array, string][] = [
     "has over 65536 entries",
   ],
 ];
+
+/** An archive that says of half a megabyte that it unpacks to half a gigabyte. */
+function bomb(plan: Pick<TensorPlan, "shape" | "strides">): Uint8Array {
+  const data = stateDict({ w: { ...plan, elements: 2 ** 27 } });
+  return torchZip(data, { 0: new Uint8Array(2 ** 19 + 2 ** 16) }, {
+    zip64: true,
+    file: { method: 8, size: 2 ** 29 },
+  });
+}
 
 function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);

@@ -1,7 +1,25 @@
 /**
  * What a file may ask for. Each is far beyond what a checkpoint of images' autoencoders needs (a thousand
- * tensors, two hundred kilobytes of pickle), and what a file at the limit costs is bearable.
+ * tensors, two hundred kilobytes to describe them), and what a file at the limit costs is bearable.
  */
+
+/** The most tensors of a file. */
+export const MAX_TENSORS = 65_536;
+
+/** The most characters of a tensor's name. */
+export const MAX_NAME = 1024;
+
+/** The most dimensions of a tensor. */
+export const MAX_RANK = 64;
+
+/** The most bytes of a safetensors file's header. */
+export const MAX_HEADER_BYTES = 16 * 2 ** 20;
+
+/** The most bytes of a config.json, or of an index of shards. */
+export const MAX_CONFIG_BYTES = 16 * 2 ** 20;
+
+/** The deepest nesting of JSON. */
+export const MAX_JSON_DEPTH = 32;
 
 /** The most bytes of one pickle. */
 export const MAX_PICKLE_BYTES = 32 * 2 ** 20;
@@ -21,15 +39,6 @@ export const MAX_VALUES = 1_000_000;
 /** The deepest nesting of dictionaries and lists. */
 export const MAX_DEPTH = 64;
 
-/** The most characters of all tensors' names together. */
-export const MAX_NAME_CHARACTERS = 32 * 2 ** 20;
-
-/** The most dimensions of a tensor. */
-export const MAX_RANK = 64;
-
-/** The most elements that a tensor may make of a smaller storage by repeating what is in it. */
-export const MAX_EXPANDED_ELEMENTS = 2 ** 24;
-
 /** The most bytes of a zip archive's directory. */
 export const MAX_DIRECTORY_BYTES = 16 * 2 ** 20;
 
@@ -38,3 +47,9 @@ export const MAX_ENTRIES = 65_536;
 
 /** The most bytes that deflate makes of one: 258 bytes of two bits, and a little. */
 export const MAX_DEFLATE_RATIO = 1032;
+
+/** The most bytes that a PyTorch file's tensors may take for each of the file: they share, repeat, unpack. */
+export const MAX_GROWTH = 16;
+
+/** What they may take of a file however small. */
+export const MAX_GROWN_BYTES = 256 * 2 ** 20;
