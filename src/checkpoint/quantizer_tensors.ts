@@ -80,12 +80,12 @@ function normIn(weights: Weights): QuantizerNorm {
   return weights.has("attn.norm_q.bias") ? "layer" : "rms";
 }
 
-/** How the φ are shared that there are, and how many they are. */
+/** How the φ are shared that there are, and how many they are: a hundred at most, whatever a name says. */
 function sharingIn({ names }: Weights): { shareQuantResi: number; count: number } {
   const countOf = (pattern: RegExp) =>
     Math.max(0, ...names.map((name) => Number(pattern.exec(name)?.[1] ?? -1) + 1));
-  const partly = countOf(/^quant_resi\.qresi_ls\.(\d+)\./);
+  const partly = countOf(/^quant_resi\.qresi_ls\.(\d{1,2})\./);
   if (partly > 0) return { shareQuantResi: partly, count: partly };
-  const each = countOf(/^quant_resi\.(\d+)\./);
+  const each = countOf(/^quant_resi\.(\d{1,2})\./);
   return each > 0 ? { shareQuantResi: 0, count: each } : { shareQuantResi: 1, count: 1 };
 }

@@ -60,7 +60,7 @@ export function quantizerConfigFromJson(
         kind,
         ...shared,
         quantResi: fields.number("quant_resi", 1),
-        shareQuantResi: fields.count("share_quant_resi", 0),
+        shareQuantResi: fields.scales("share_quant_resi"),
       };
     default:
       return fields.fail("kind", `one of ${QUANTIZER_KINDS.join(", ")}`);
@@ -82,9 +82,16 @@ class Fields {
     throw new TypeError(`${this.#file}: quantizer.${name} is ${found}, expected ${expected}`);
   }
 
-  count(name: string, least = 1): number {
+  count(name: string): number {
     const value = this.#json[name];
-    return isWhole(value, least) ? value : this.fail(name, `a whole number from ${least} up`);
+    return isWhole(value, 1) ? value : this.fail(name, "a whole number from 1 up");
+  }
+
+  scales(name: string): number {
+    const value = this.#json[name];
+    return isWhole(value, 0) && value <= MAX_SCALES
+      ? value
+      : this.fail(name, `a whole number from 0 to ${MAX_SCALES}`);
   }
 
   pyramid(name: string): readonly number[] {

@@ -257,3 +257,12 @@ Deno.test("an unknown model is compared with the nearest", async () => {
 Deno.test("what cannot be read is an error", async () => {
   await assertRejects(() => inspectCheckpoint("/no/such"), CheckpointError, "there is no such");
 });
+
+Deno.test("a number in a name is no amount of work", async () => {
+  const tensor = (name: string) => ({ name, shape: [2, 2], data: new Float32Array(4) });
+  const phi = "quant_resi.qresi_ls.99999999999999.weight";
+  const { quantizer } = await inspect({
+    "x.safetensors": [tensor("embedding.weight"), tensor(phi)],
+  });
+  assert(quantizer?.extra.includes(phi));
+});

@@ -68,4 +68,6 @@ Deno.test("a wrong field is named with its file and what was expected", () => {
   assertThrows(read({ kind: "multiscale" }), TypeError, "quant_resi is missing");
   const phi = { kind: "multiscale", quant_resi: 2, share_quant_resi: 4 };
   assertThrows(read(phi), TypeError, "quant_resi is 2, expected a number from 0 to 1");
+  const shared = { ...phi, quant_resi: 0.5, share_quant_resi: 1e12 };
+  assertThrows(read(shared), TypeError, "expected a whole number from 0 to 64");
 });
