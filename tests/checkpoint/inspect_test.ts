@@ -260,9 +260,9 @@ Deno.test("what cannot be read is an error", async () => {
 
 Deno.test("a number in a name is no amount of work", async () => {
   const tensor = (name: string) => ({ name, shape: [2, 2], data: new Float32Array(4) });
-  const phi = "quant_resi.qresi_ls.99999999999999.weight";
+  const phi = "quantizer.quant_resi.qresi_ls.99999999999999.weight";
   const { quantizer } = await inspect({
-    "x.safetensors": [tensor("embedding.weight"), tensor(phi)],
+    "x.safetensors": [tensor("quantizer.embedding.weight"), tensor(phi)],
   });
   assert(quantizer?.extra.includes(phi));
 });
