@@ -1,5 +1,6 @@
 /**
- * The streamed quantizer against the composed one where the matrix of logits is too large for a test:
+ * The streamed quantizer against the composed one, for one token and for thousands and with every norm,
+ * from codebooks of a few codes to those whose matrix of logits is too large for a test:
  * `deno run -A bench/quantizer_sweep.ts` prints a table in Markdown, and exits with 1 where a code
  * differs, a value by more than 1e-4 or a gradient by more than 1e-3. Where all tokens' logits exceed an
  * adapter's largest binding, the composed version runs on pieces of the tokens. What belongs to a token
@@ -31,13 +32,17 @@ import { benchGpu } from "./support.ts";
 
 const CHANNELS = 16;
 const ATTENTION_DIM = 32;
-/** The side of an image's only grid. */
-const SIDE = 5;
+/** The side of the only grid of images whose tokens are many, and of the image that is one token. */
+const SIDES = { many: 5, one: 1 };
 /** A piece's logits stay below 128 MiB, the largest binding of common adapters. */
-const CASES = [
+const MANY = [
+  { codebookSize: 7, tokens: 2000, piece: 2000 },
+  { codebookSize: 512, tokens: 2000, piece: 2000 },
+  { codebookSize: 1000, tokens: 2000, piece: 2000 },
   { codebookSize: 16384, tokens: 1900, piece: 1900 },
   { codebookSize: 65536, tokens: 2000, piece: 500 },
 ];
+const CASES = MANY.flatMap((many) => [{ ...many, tokens: 1, piece: 1 }, many]);
 const NORMS: QuantizerNorm[] = ["rms", "layer", "none"];
 const LIMITS = { value: 1e-4, gradient: 1e-3 };
 
@@ -78,9 +83,14 @@ function cut({ count, f, weights }: Tokens, piece: number): Tokens[] {
   });
 }
 
+function sideOf(count: number): number {
+  return count === 1 ? SIDES.one : SIDES.many;
+}
+
 /** On the GPU, [images, side, side, c]. */
 function images(gpu: Gpu, { count }: Tokens, values: Float32Array): Tensor {
-  return fromArray(gpu, values, [count / SIDE ** 2, SIDE, SIDE, CHANNELS]);
+  const side = sideOf(count);
+  return fromArray(gpu, values, [count / side ** 2, side, side, CHANNELS]);
 }
 
 /** The gradients of what `objective` makes, with respect to the latent f and to the parameters. */
@@ -231,8 +241,11 @@ async function piecedEntropy(
 /** The least norm that a difference is divided by: what changes no softmax has rounding for a gradient. */
 const FLOOR = 1;
 
-/** The larger of ‖a−b‖/‖b‖ and max|a−b|/max|b|, which one wrong element among many cannot escape. */
-function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+/**
+ * The larger of ‖a−b‖/‖b‖ and max|a−b|/max|b|, which one wrong element among many cannot escape. The least
+ * norm is that of numbers spread over the rows of `tokens` codes: a gradient of one token reaches few.
+ */
+function difference(a: ArrayLike<number>, b: ArrayLike<number>, tokens: number): number {
   if (a.length !== b.length) return Infinity;
   let [squares, norm, worst, largest] = [0, 0, 0, 0];
   for (let i = 0; i < b.length; i++) {
@@ -243,8 +256,9 @@ function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
     worst = Math.max(worst, distance);
     largest = Math.max(largest, Math.abs(b[i]));
   }
+  const spread = Math.min(b.length, tokens * CHANNELS);
   const overall = Math.sqrt(squares) / Math.max(Math.sqrt(norm), FLOOR);
-  return Math.max(overall, worst / Math.max(largest, FLOOR / Math.sqrt(b.length)));
+  return Math.max(overall, worst / Math.max(largest, FLOOR / Math.sqrt(spread)));
 }
 
 function differing(a: Uint32Array, b: Uint32Array): number {
@@ -255,20 +269,25 @@ function differing(a: Uint32Array, b: Uint32Array): number {
 /** The worst of the gradients' differences, and whose it is. */
 function worstGradient(
   quantizer: CodaQuantizer,
+  tokens: number,
   streamed: readonly Float32Array[],
   composed: readonly Float32Array[],
 ): { name: string; off: number } {
   const names = ["input", ...[...quantizer.parameters].map(({ name }) => name)];
-  const all = names.map((name, i) => ({ name, off: difference(streamed[i], composed[i]) }));
+  const all = names.map((name, i) => ({ name, off: difference(streamed[i], composed[i], tokens) }));
   return all.reduce((worst, next) => next.off > worst.off ? next : worst);
 }
 
-function makeQuantizer(gpu: Gpu, codebookSize: number, norm: QuantizerNorm): CodaQuantizer {
+function makeQuantizer(
+  gpu: Gpu,
+  { codebookSize, tokens }: typeof CASES[number],
+  norm: QuantizerNorm,
+): CodaQuantizer {
   const quantizer = new CodaQuantizer(gpu, {
     codebookSize,
     channels: CHANNELS,
     attentionDim: ATTENTION_DIM,
-    patchSizes: [SIDE],
+    patchSizes: [sideOf(tokens)],
     norm,
     beta: 0.05,
   });
@@ -277,12 +296,10 @@ function makeQuantizer(gpu: Gpu, codebookSize: number, norm: QuantizerNorm): Cod
 }
 
 /** Compares one case; prints its row and tells whether it passes. */
-async function compare(
-  { codebookSize, tokens: count, piece }: typeof CASES[number],
-  norm: QuantizerNorm,
-): Promise<boolean> {
+async function compare(one: typeof CASES[number], norm: QuantizerNorm): Promise<boolean> {
+  const { codebookSize, tokens: count, piece } = one;
   const gpu = await benchGpu();
-  using quantizer = makeQuantizer(gpu, codebookSize, norm);
+  using quantizer = makeQuantizer(gpu, one, norm);
   const tokens = makeTokens(count);
   const parts = cut(tokens, piece);
   const latent = await trained(quantizer, "streamed", tokens, "latent");
@@ -294,13 +311,13 @@ async function compare(
   gpu.trim();
   const codes = differing(latent.codes, oracle.codes) + differing(latent.encoded, oracle.encoded);
   const values = [
-    difference(latent.fHat, oracle.fHat),
-    difference([latent.vqLoss], [oracle.vqLoss]),
-    difference([entropy.entropyLoss], [entropyOracle.entropyLoss]),
+    difference(latent.fHat, oracle.fHat, count),
+    difference([latent.vqLoss], [oracle.vqLoss], count),
+    difference([entropy.entropyLoss], [entropyOracle.entropyLoss], count),
   ];
   const slopes = [
-    worstGradient(quantizer, latent.gradients, oracle.gradients),
-    worstGradient(quantizer, entropy.gradients, entropyOracle.gradients),
+    worstGradient(quantizer, count, latent.gradients, oracle.gradients),
+    worstGradient(quantizer, count, entropy.gradients, entropyOracle.gradients),
   ];
   const cells = [
     codebookSize,

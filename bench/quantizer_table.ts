@@ -1,8 +1,9 @@
 /**
  * The quantizer on both paths as tables in Markdown, which bench/results/quantizer.md keeps above those
- * of quantizer_sweep.ts: `deno run -A bench/quantizer_table.ts`. Rows are codebook sizes and tokens of one image; bytes are the peak
- * during a forward and backward pass, over those that were live before it (the parameters); times are
- * medians of rounds in which the paths take turns. `--quick` leaves out what takes minutes, `--memory`
+ * of quantizer_sweep.ts: `deno run -A bench/quantizer_table.ts`. Rows are codebook sizes and tokens of
+ * one image; bytes are the peak during a forward and backward pass, over those that were live before it
+ * (the parameters); times are medians of rounds in which the paths take turns, of encode replayed, as a
+ * tokenizer runs it. `--quick` leaves out what takes minutes, `--memory`
  * the times.
  *
  * @module
@@ -13,9 +14,11 @@ import type { Gpu } from "../src/gpu/mod.ts";
 import { injectLora } from "../src/nn/mod.ts";
 import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { type Path, withPath } from "../src/quantizer/path.ts";
-import { Random, type Tensor } from "../src/tensor/mod.ts";
+import { Random, Replays, type Tensor } from "../src/tensor/mod.ts";
 import { Adaptation, defaultRecipe } from "../src/train/mod.ts";
 import { benchQuantizer, peakBeyond, trainingPass } from "./quantizer_support.ts";
+import { factsOf, table } from "./report/markdown.ts";
+import { settingOf } from "./report/setting.ts";
 import { benchGpu, measure, noise } from "./support.ts";
 
 const ROUNDS = Deno.args.includes("--memory") ? 0 : 5;
@@ -36,10 +39,13 @@ interface Measured {
 
 const gpu = await benchGpu();
 
-async function seconds(work: () => void): Promise<number> {
+/** Calls of encode to one wait for the GPU, which alone takes longer than the encode of few codes. */
+const ENCODES = 4;
+
+async function seconds(work: () => void, calls = 1): Promise<number> {
   const start = performance.now();
-  await measure(gpu, work, 1);
-  return (performance.now() - start) / 1000;
+  await measure(gpu, work, calls);
+  return (performance.now() - start) / calls / 1000;
 }
 
 /** The peak of bytes during `work`, over those live before. */
@@ -63,18 +69,20 @@ async function measureCase(
 ): Promise<Map<Path, Measured>> {
   using quantizer = benchQuantizer(gpu, codebookSize, patchSizes);
   using f = noise(gpu, [1, side, side, 16]);
+  using replays = new Replays(gpu);
+  const encode = (path: Path) => void replays.run(path, [f], ([f]) => quantizer.encode(f));
   const paths = PATHS.filter((path) => path === "streamed" || codebookSize * tokens <= LARGEST);
   const times = new Map(paths.map((path) => [path, { encode: [0], training: [0], bytes: 0 }]));
   for (const [path, found] of times) {
     found.encode.length = found.training.length = 0;
     found.bytes = await withPath(path, () => peakOf(() => trainingPass(quantizer, f)));
-    if (ROUNDS > 0) await withPath(path, () => seconds(() => quantizer.encode(f)));
+    if (ROUNDS > 0) await withPath(path, () => seconds(() => encode(path)));
   }
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [path, { encode, training }] of times) {
+    for (const [path, found] of times) {
       await withPath(path, async () => {
-        encode.push(await seconds(() => quantizer.encode(f)));
-        training.push(await seconds(() => trainingPass(quantizer, f)));
+        found.encode.push(await seconds(() => encode(path), ENCODES));
+        found.training.push(await seconds(() => trainingPass(quantizer, f)));
       });
     }
   }
@@ -115,13 +123,18 @@ async function jointPeak(gpu: Gpu, codebookSize: number, path: Path): Promise<nu
 
 const megabytes = (bytes: number | undefined) =>
   bytes === undefined ? "–" : (bytes / 1e6).toFixed(1);
-const time = (seconds: number | undefined) => seconds?.toFixed(3) ?? "–";
+const time = (seconds: number | undefined) => seconds?.toFixed(4) ?? "–";
+const command = ["deno run -A bench/quantizer_table.ts", ...Deno.args].join(" ");
 
 console.log(`# The quantizer: the matrix of logits (composed) and streamed
 
-Adapter: ${gpu.adapter.description}. One image; d = 32, c = 16. ${
-  ROUNDS > 0 ? `Times: medians of ${ROUNDS}, the paths taking turns.` : "Times: not measured."
-}
+${table(["", ""], factsOf(await settingOf(command)))}
+
+One image; d = 32, c = 16. ${
+  ROUNDS > 0
+    ? `Times: medians of ${ROUNDS}, the paths taking turns; encode is replayed, ${ENCODES} calls to a wait.`
+    : "Times: not measured."
+} The path that is not forced is streamed from 512 codes on.
 MB are the peak of a forward and backward pass over what was live before it, the parameters. – : more logits
 than ${LARGEST}, or not measured. Logits alone are 4 bytes a code and token. The streamed path grows by about
 360 bytes a code, whatever the tokens: 320 are the codebook as keys and values and the gradient of the keys, once
@@ -130,7 +143,9 @@ of all scales, but for the searches and the gradients of queries, each of which 
 
 | V | tokens | MB composed | MB streamed | encode composed, s | encode streamed, s | forward + backward composed, s | streamed, s |
 |---|---|---|---|---|---|---|---|`);
-const sizes = Deno.args.includes("--quick") ? [512, 4096] : [512, 4096, 16384, 65536];
+const sizes = Deno.args.includes("--quick")
+  ? [512, 4096]
+  : [64, 256, 512, 1024, 4096, 16384, 65536];
 for (const codebookSize of sizes) {
   for (const grid of GRIDS) {
     const found = await measureCase(codebookSize, grid);
@@ -152,15 +167,23 @@ for (const codebookSize of sizes) {
 console.log(`
 ## Beyond the codebook's own, 2,240 tokens
 
-The peak of the streamed pass, and the most that is live at any moment of it beside the codebook's keys [V, 32]
-and values [V, 16], the gradients of both, and the gradient of the codebook [V, 16].
+The peak of the streamed pass of the quantizer alone, its parameters not among it, and the most that is live at
+any moment of it beside the codebook's keys [V, 32] and values [V, 16], the gradients of both, and the gradient
+of the codebook [V, 16]. Keys and values are held because they are made once for all scales: they are ${
+  4 * (32 + 16)
+} bytes
+a code, so that "in all" cannot be within twice of that of a small codebook. What is beyond them is.
 
 | V | MB in all | MB beyond |
 |---|---|---|`);
+const peaks: [number, number][] = [];
 for (const codebookSize of [4096, 65536]) {
   const [total, beyond] = await trainingPeaks(gpu, codebookSize);
+  peaks.push([total, beyond]);
   console.log(`| ${codebookSize} | ${megabytes(total)} | ${megabytes(beyond)} |`);
 }
+const ratio = (column: 0 | 1) => (peaks[1][column] / peaks[0][column]).toFixed(2);
+console.log(`| ratio | ${ratio(0)} | ${ratio(1)} |`);
 
 console.log(`
 ## A joint training step on one 256² image (2,240 tokens), embedded VAE with LoRA

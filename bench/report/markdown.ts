@@ -1,5 +1,5 @@
 import type { Peaks } from "./peaks.ts";
-import { rateOf, type Report, type RowResult, secondsOf } from "./result.ts";
+import { rateOf, type Report, type RowResult, secondsOf, type Setting } from "./result.ts";
 
 /** An adapter's name as a file name: "llvmpipe (LLVM 15.0.6)" is "llvmpipe-llvm-15-0-6". */
 export function slugOf(adapter: string): string {
@@ -9,21 +9,14 @@ export function slugOf(adapter: string): string {
 
 /** The report as a Markdown document, a table for each group of rows. */
 export function markdown({ setting, peaks, torch, rows }: Report): string {
-  const { adapter, driver, machine, deno, commit, command, date } = setting;
   const facts = [
-    ["machine", machine],
-    ["adapter", adapter],
-    ["driver", driver ?? "not told"],
-    ["Deno", deno],
-    ["commit", commit ?? "not told"],
-    ["command", `\`${command}\``],
-    ["date", date],
+    ...factsOf(setting),
     ["PyTorch", "name" in torch ? torch.name : `not asked: ${torch.absent}`],
   ];
   const groups = [...new Set(rows.map(({ group }) => group))];
   const hasTorch = "name" in torch;
   return [
-    `# ${adapter}`,
+    `# ${setting.adapter}`,
     table(["", ""], facts),
     "## What the adapter can do",
     PEAKS,
@@ -34,6 +27,20 @@ export function markdown({ setting, peaks, torch, rows }: Report): string {
       rowTable(rows.filter((row) => row.group === group), peaks, hasTorch),
     ]),
   ].join("\n\n") + "\n";
+}
+
+/** Where and how figures were taken, as rows of a table. */
+export function factsOf(setting: Setting): string[][] {
+  const { adapter, driver, machine, deno, commit, command, date } = setting;
+  return [
+    ["machine", machine],
+    ["adapter", adapter],
+    ["driver", driver ?? "not told"],
+    ["Deno", deno],
+    ["commit", commit ?? "not told"],
+    ["command", `\`${command}\``],
+    ["date", date],
+  ];
 }
 
 const PEAKS = `Kernels that do nothing else: chains of multiply-adds in registers, a copy of much
@@ -88,7 +95,8 @@ function torchCells(row: RowResult, hasBfloat: boolean): string[] {
 }
 
 /** Columns of one width, as deno fmt has them. */
-function table(heads: readonly string[], body: readonly (readonly string[])[]): string {
+/** A table in Markdown, its columns as wide as what they hold. */
+export function table(heads: readonly string[], body: readonly (readonly string[])[]): string {
   const rows = body.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const all = [heads, ...rows];
   const widths = heads.map((_, i) => Math.max(3, ...all.map((row) => [...row[i]].length)));

@@ -3,8 +3,11 @@ import { stridesOf } from "../ops/broadcast.ts";
 import { writeStrided } from "../ops/strided.ts";
 import { empty, gradients, noGrad, record, type Tensor, withGrad } from "../tensor/mod.ts";
 
-/** Codes that are projected at a time: what that takes beside its result does not grow with the codebook. */
-const BLOCK = 2048;
+/**
+ * Codes that are projected at a time: what that takes beside its result does not grow with the codebook.
+ * Forward, little else is live, and each block costs the host and the adapter some dispatches.
+ */
+const BLOCK = { forward: 16384, backward: 2048 };
 
 /** A function of rows, each for itself. */
 export interface RowMap {
@@ -31,11 +34,11 @@ export function codebookView(codebook: Tensor, map: RowMap): Tensor {
 function mapRows(x: Tensor, map: RowMap): Tensor {
   const [rows] = x.shape;
   using scope = x.gpu.scope();
-  if (rows <= BLOCK) return scope.keep(map.forward(x));
+  if (rows <= BLOCK.forward) return scope.keep(map.forward(x));
   let y: Tensor | undefined;
-  for (let start = 0; start < rows; start += BLOCK) {
+  for (let start = 0; start < rows; start += BLOCK.forward) {
     using step = x.gpu.scope();
-    const part = map.forward(block(x, start));
+    const part = map.forward(block(x, start, BLOCK.forward));
     y ??= scope.keep(step.keep(empty(x.gpu, [rows, part.shape[1]])));
     place(part, y, start);
   }
@@ -53,7 +56,7 @@ function gradientsOf(
   const { gpu, shape } = codebook;
   const codebookGradient = needsCodebook ? sum ?? empty(gpu, shape) : null;
   const found: (Tensor | null)[] = needs.map(() => null);
-  for (let start = 0; start < shape[0]; start += BLOCK) {
+  for (let start = 0; start < shape[0]; start += BLOCK.backward) {
     using scope = gpu.scope();
     const codes = block(codebook, start).requireGrad(needsCodebook);
     const y = withGrad(() => map.forward(codes));
@@ -74,9 +77,9 @@ function gradientsOf(
   return [codebookGradient, ...found];
 }
 
-/** The rows of one block. */
-function block(x: Tensor, start: number): Tensor {
-  return slice(x, [start], [Math.min(start + BLOCK, x.shape[0])]);
+/** The rows of the block that begins there. */
+function block(x: Tensor, start: number, rows = BLOCK.backward): Tensor {
+  return slice(x, [start], [Math.min(start + rows, x.shape[0])]);
 }
 
 /** Writes rows of `y` from `start` on. */

@@ -55,6 +55,7 @@ async function compare(gpu: Gpu, goldens: string, name: string): Promise<void> {
   using input = await golden.image(gpu, "input");
   await compareDecode(golden, model, input.shape);
   if (!await codesAgree(golden, model, input)) return; // a near tie parts what follows it
+  await compareMargins(golden, model, input);
   await compareForward(golden, model, input);
   for (const objective of Object.keys(OBJECTIVES)) {
     if (golden.file.names.some((tensor) => tensor.startsWith(`grad_${objective}.`))) {
@@ -109,6 +110,24 @@ async function codesAgree(
     }
   }
   return true;
+}
+
+/** By how much each code was chosen, where all codes agree. */
+async function compareMargins(
+  { json, file }: Golden<QuantizerJson>,
+  model: CodaQuantizer,
+  input: Tensor,
+): Promise<void> {
+  const found = await Promise.all(readMargins(model, input));
+  for (const [i, patch] of json.patch_size_list.entries()) {
+    const name = `margin.${patch}`;
+    assertClose(found[i], await file.floats(name), { relative: 1e-4, name });
+  }
+}
+
+function readMargins(model: CodaQuantizer, input: Tensor): Promise<Float32Array>[] {
+  using _scope = input.gpu.scope();
+  return model.encodeWithMargins(input).map(({ margin }) => margin.readF32());
 }
 
 async function compareForward(
