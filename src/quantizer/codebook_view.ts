@@ -7,7 +7,7 @@ import { empty, gradients, noGrad, record, type Tensor, withGrad } from "../tens
  * Codes that are projected at a time: what that takes beside its result does not grow with the codebook.
  * Forward, little else is live, and each block costs the host and the adapter some dispatches.
  */
-const BLOCK = { forward: 16384, backward: 2048 };
+const BLOCK = { forward: 8192, backward: 2048 };
 
 /** A function of rows, each for itself. */
 export interface RowMap {
