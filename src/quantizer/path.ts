@@ -8,7 +8,7 @@ export type Path = "composed" | "streamed";
 
 let forced: Path | undefined;
 
-/** The least codebook for which streaming is worth compiling its kernels. */
+/** The least codebook for which streaming is worth compiling its kernels (bench/results/quantizer.md). */
 const LARGE = 512;
 
 /** Whether the streaming kernels have registers for rows of so many channels. */
