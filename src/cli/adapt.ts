@@ -82,6 +82,15 @@ export const adapt: Command = defineCommand({
     saveEvery: numberFlag("steps from one save to the next; default 200", count),
     keep: numberFlag("how many of the newest checkpoints stay; default 2", count),
     logEvery: numberFlag("steps from one report to the next; default 10", count),
+    sampleEvery: numberFlag(
+      "steps from one picture of reconstructions to the next, in samples; default 200, 0 for none",
+      { integer: true, min: 0 },
+    ),
+    heldout: stringFlag("images to evaluate that are not trained on; the best is kept in best", {
+      value: "IMAGE|FOLDER",
+    }),
+    evalImages: numberFlag("how many of them, evenly spread; default 64", count),
+    evalEvery: numberFlag("steps from one evaluation to the next; default 1000", count),
     json: booleanFlag("print each report as a line of JSON"),
   },
   examples: [
@@ -139,6 +148,10 @@ export const adapt: Command = defineCommand({
           saveEvery: rest.saveEvery,
           keep: rest.keep,
           logEvery: rest.logEvery,
+          sampleEvery: rest.sampleEvery,
+          heldout: rest.heldout,
+          evalImages: rest.evalImages,
+          evalEvery: rest.evalEvery,
         },
       },
     });

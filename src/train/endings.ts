@@ -1,3 +1,4 @@
+import { WriteError } from "../checkpoint/mod.ts";
 import { DeviceLostError, OutOfMemoryError } from "../gpu/mod.ts";
 import { RunError } from "./errors.ts";
 
@@ -30,8 +31,8 @@ export function unsaved(run: Standing, step: number, cause: Error): RunError {
 }
 
 /**
- * What a run throws for an error: where the GPU failed it, a sentence that says what is left. What the
- * GPU holds then is of no step and is not saved.
+ * What a run throws for an error: where the GPU or the disk failed it, a sentence that says what is
+ * left. What a failing GPU holds is of no step and is not saved.
  *
  * @param step The step that was under way.
  */
@@ -44,6 +45,9 @@ export function ended(run: Standing, step: number, error: unknown): unknown {
   if (error instanceof DeviceLostError) {
     const text = `${error.message} in step ${step}; ${remains(run)}`;
     return new RunError(run.path, text, { cause: error });
+  }
+  if (error instanceof WriteError) {
+    return new RunError(run.path, `${error.message}; ${remains(run)}`, { cause: error });
   }
   return error;
 }

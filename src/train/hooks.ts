@@ -1,4 +1,5 @@
 import type { ImageError } from "../data/mod.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { TrainingProgress } from "./progress.ts";
 
 /** What a run tells, and what stops it. */
@@ -7,6 +8,8 @@ export interface AdaptHooks {
   signal?: AbortSignal;
   /** Hears a report every `logEvery` steps and at the end. */
   onProgress?: (progress: TrainingProgress) => void;
+  /** Hears of each evaluation, and whether it is the best so far. */
+  onEvaluation?: (evaluation: Evaluation, isBest: boolean) => void;
   /** Hears of each step that was sent to the GPU. */
   onStep?: (step: number, total: number) => void;
   /** Hears how many crops of the warm-up are encoded. */
@@ -25,4 +28,10 @@ export interface AdaptResult {
   readonly total: number;
   /** Whether it was stopped before its end. */
   readonly stopped: boolean;
+  /** How many images (in the warm-up latents) this part of it saw. */
+  readonly images: number;
+  /** How many images could not be used in this part of it. */
+  readonly skipped: number;
+  /** The best evaluation of the whole run, where held-out images were given. */
+  readonly best: Evaluation | undefined;
 }

@@ -8,6 +8,7 @@ export { Adaptation } from "./adaptation.ts";
 export { type Clip, clipCoefficient } from "./clip.ts";
 export { Ema, emaRatio } from "./ema.ts";
 export { OptionError, RunError } from "./errors.ts";
+export type { Evaluation } from "./evaluation.ts";
 export { type Fault, Guard, type Named } from "./guard.ts";
 export { type FillOptions, type LatentBatchOptions, LatentCache } from "./latents.ts";
 export {

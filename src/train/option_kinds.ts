@@ -41,6 +41,10 @@ export const OPTION_KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
   saveEvery: NUMBER,
   keep: NUMBER,
   logEvery: NUMBER,
+  sampleEvery: NUMBER,
+  heldout: optional(TEXT),
+  evalImages: NUMBER,
+  evalEvery: NUMBER,
 };
 
 function listOf(words: string, holds: (value: unknown) => boolean): Kind {

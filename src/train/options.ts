@@ -76,6 +76,14 @@ export interface AdaptOptions {
   keep?: number;
   /** Steps from one report to the next; 10. */
   logEvery?: number;
+  /** Steps from one picture of reconstructions to the next; 200, and 0 is none. */
+  sampleEvery?: number;
+  /** Images, or a folder of them, that are evaluated and not trained on. */
+  heldout?: string;
+  /** How many of them are evaluated, evenly spread; 64. */
+  evalImages?: number;
+  /** Steps from one evaluation of them to the next; 1000. */
+  evalEvery?: number;
 }
 
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
@@ -83,7 +91,14 @@ export type ResolvedOptions =
   & Required<
     Omit<
       AdaptOptions,
-      "vae" | "from" | "scale" | "shift" | "architecture" | "patchSizes" | "warmupLr"
+      | "vae"
+      | "from"
+      | "scale"
+      | "shift"
+      | "architecture"
+      | "patchSizes"
+      | "warmupLr"
+      | "heldout"
     >
   >
   & {
@@ -101,10 +116,21 @@ export type ResolvedOptions =
     patchSizes: readonly number[] | undefined;
     /** The learning rate of the warm-up, where it has its own. */
     warmupLr: number | undefined;
+    /** The images that are evaluated, where there are any. */
+    heldout: string | undefined;
   };
 
 /** The options that a resumed run may have otherwise than it began: they do not change its result. */
-const FREE: readonly string[] = ["images", "saveEvery", "keep", "logEvery"];
+const FREE: readonly string[] = [
+  "images",
+  "saveEvery",
+  "keep",
+  "logEvery",
+  "sampleEvery",
+  "heldout",
+  "evalImages",
+  "evalEvery",
+];
 
 const COUNTS = [
   "batch",
@@ -115,6 +141,8 @@ const COUNTS = [
   "saveEvery",
   "keep",
   "logEvery",
+  "evalImages",
+  "evalEvery",
 ] as const;
 
 /**
@@ -147,10 +175,14 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     saveEvery: 200,
     keep: 2,
     logEvery: 10,
+    sampleEvery: 200,
+    heldout: undefined,
+    evalImages: 64,
+    evalEvery: 1000,
     ...given(options),
   };
   for (const name of COUNTS) expectWhole(name, resolved[name], 1);
-  for (const name of ["steps", "warmupSteps", "rank", "seed"] as const) {
+  for (const name of ["steps", "warmupSteps", "rank", "seed", "sampleEvery"] as const) {
     expectWhole(name, resolved[name], 0);
   }
   expectOneOf("task", resolved.task, TASKS);

@@ -67,6 +67,11 @@ export class ProgressMeter {
     this.#since = this.#now();
   }
 
+  /** Takes time out of the rate, in ms, in which no steps were done. */
+  exclude(time: number): void {
+    this.#since += time;
+  }
+
   /** The report of a step that was read. */
   report(info: StepInfo, { numbers, counts, images }: ReadStep): TrainingProgress {
     this.#window = [...this.#window, counts].slice(-WINDOW);

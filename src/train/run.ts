@@ -8,6 +8,7 @@ import { latentScaling } from "./latent_scaling.ts";
 import { runConfig, RunFolder } from "./run_folder.ts";
 import { digestOf, openImages } from "./run_images.ts";
 import { RunLoop } from "./run_loop.ts";
+import { RunViews } from "./run_views.ts";
 import { beginModel, type RunModel } from "./run_model.ts";
 
 /**
@@ -104,10 +105,11 @@ async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promis
   await tune(gpu);
   using adaptation = new Adaptation(model, recipeOf(options));
   await images.sample(0); // where no image can be used, that is said before anything is written
+  const views = await RunViews.open(options, images.files, hooks);
   const folder = await begin();
   const digest = await digestOf(images.files);
   if (folder.savedStep !== undefined) await folder.restore(adaptation, digest);
-  const loop = new RunLoop({ gpu, adaptation, folder, images, digest, options, hooks });
+  const loop = new RunLoop({ gpu, adaptation, folder, images, views, digest, options, hooks });
   const result = await loop.finish();
   if (options.task === "vae" && !result.stopped) {
     await folder.settleScaling(gpu, (vae) => latentScaling(vae, images, options));

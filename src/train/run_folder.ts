@@ -22,9 +22,10 @@ import { clearBegun, isFree } from "./begun.ts";
 import { Checkpoints, type Sound } from "./checkpoints.ts";
 import { divergence, unsaved } from "./endings.ts";
 import { RunError } from "./errors.ts";
-import { MetricsLog } from "./metrics_log.ts";
+import type { Evaluation } from "./evaluation.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { readOptions } from "./read_options.ts";
+import { RunLog } from "./run_log.ts";
 import { newModel, type RunModel } from "./run_model.ts";
 
 const MODEL = "model.safetensors";
@@ -41,21 +42,23 @@ const TRAINING = "training.safetensors";
  *   trained, `ema.*`, `first.*` and `second.*` of each, and `buffers.discriminator.*`, its
  *   spectral-norm vectors and batch statistics.
  * - `model.safetensors`: the newest checkpoint's, by a second name.
- * - `metrics.jsonl`: a line a report.
+ * - `best`: a tokenizer, the model of the checkpoint with the best evaluation.
+ * - `metrics.jsonl`: a line a report, and one an evaluation; `samples/step-N.png`: pictures.
  */
 export class RunFolder {
   /** The folder. */
   readonly path: string;
-  /** The reports. */
-  readonly metrics: MetricsLog;
+  /** Reports, evaluations and pictures. */
+  readonly log: RunLog;
   #config: Config;
   #checkpoints: Checkpoints;
   #saved: Sound | undefined;
+  #best: Evaluation | undefined;
 
   private constructor(path: string, config: Config) {
     this.path = path;
     this.#config = config;
-    this.metrics = new MetricsLog(`${path}/metrics.jsonl`);
+    this.log = new RunLog(path);
     this.#checkpoints = new Checkpoints(`${path}/checkpoints`);
   }
 
@@ -149,7 +152,7 @@ export class RunFolder {
       await writeSafetensors(`${folder}/${TRAINING}`, state.flat(), { metadata });
       await this.#writeConfig(folder);
     });
-    await this.#checkpoints.prune(keep, undefined);
+    await this.#checkpoints.prune(keep, this.#best?.step);
   }
 
   /**
@@ -174,8 +177,25 @@ export class RunFolder {
     }
     adaptation.resume(step);
     await this.#checkpoints.dropAfter(step);
-    await this.metrics.truncate(step);
+    await this.log.truncate(step);
     await this.#publish(step);
+    const best = await this.log.best();
+    if (best) await this.markBest(best);
+  }
+
+  /** The best evaluation so far. */
+  get best(): Evaluation | undefined {
+    return this.#best;
+  }
+
+  /** Makes the checkpoint of an evaluation the best one: it stays, and its model is that of `best`. */
+  async markBest(evaluation: Evaluation): Promise<void> {
+    const model = this.#checkpoints.file(evaluation.step, MODEL);
+    this.#best = evaluation;
+    if (!(await this.#checkpoints.steps()).includes(evaluation.step)) return; // it was not kept
+    await makeFolder(`${this.path}/best`);
+    await this.#writeConfig(`${this.path}/best`);
+    await linkFileAtomic(model, `${this.path}/best/${MODEL}`);
   }
 
   async #write(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
@@ -198,6 +218,7 @@ export class RunFolder {
     this.#config = { ...this.#config, vae: vaeConfigToJson({ ...vae.config, ...scaling }) };
     await this.#writeConfig(this.#checkpoints.folder(this.#saved!.step));
     await this.#writeConfig(this.path);
+    if (this.#best?.step === this.#saved!.step) await this.#writeConfig(`${this.path}/best`);
   }
 
   /** Makes the model of a step that of the run. */

@@ -10,6 +10,7 @@ import type { ResolvedOptions } from "./options.ts";
 import { Pace } from "./pace.ts";
 import { ProgressMeter, type StepInfo } from "./progress.ts";
 import type { RunFolder } from "./run_folder.ts";
+import type { RunViews } from "./run_views.ts";
 import type { StepResult } from "./step_result.ts";
 
 /** What the loop works on. */
@@ -18,6 +19,7 @@ export interface LoopParts {
   adaptation: Adaptation;
   folder: RunFolder;
   images: ImageFolder;
+  views: RunViews;
   digest: string;
   options: ResolvedOptions;
   hooks: AdaptHooks;
@@ -46,18 +48,25 @@ export class RunLoop {
 
   /** Takes the steps, saves, and says how it ended. */
   async finish(): Promise<AdaptResult> {
-    const { adaptation, folder } = this.#parts;
+    const { adaptation, folder, images } = this.#parts;
     try {
       await this.#takeSteps();
     } catch (error) {
       throw ended(folder, adaptation.step + 1, error);
     }
     const { step, total } = adaptation;
-    return { step, total, stopped: step < total };
+    return {
+      step,
+      total,
+      stopped: step < total,
+      images: this.#images,
+      skipped: images.skipped,
+      best: folder.best,
+    };
   }
 
   async #takeSteps(): Promise<void> {
-    const { adaptation, images, options: { batch, saveEvery }, hooks } = this.#parts;
+    const { adaptation, images, views, options: { batch, saveEvery }, hooks } = this.#parts;
     await using batches = new Batches(images, { batchSize: batch });
     using counts = this.#counts;
     while (adaptation.step < adaptation.total && !hooks.signal?.aborted) {
@@ -67,6 +76,7 @@ export class RunLoop {
       counts.add(result.indices);
       hooks.onStep?.(info.step, info.total);
       if (this.#isDue(info.step)) await this.#report(info, result);
+      if (views.isDue(info.step, info.total)) await this.#look();
       if (info.step % saveEvery === 0) await this.#save();
       await this.#pace.next();
     }
@@ -133,10 +143,28 @@ export class RunLoop {
     await this.#reported;
     this.#reported = read.then(async ([{ numbers }, counts]) => {
       const progress = this.#meter.report(info, { numbers, counts, images });
-      await this.#parts.folder.metrics.append(progress);
+      await this.#parts.folder.log.report(progress);
       this.#parts.hooks.onProgress?.(progress);
     });
     this.#reported.catch(() => {}); // whoever waits for it hears of the failure
+  }
+
+  /** Looks at what was learned so far; what is best is saved. */
+  async #look(): Promise<void> {
+    const { adaptation, folder, views, hooks } = this.#parts;
+    await this.#expectSound();
+    await this.#reported;
+    const start = performance.now();
+    const evaluation = await views.look(adaptation, folder.log);
+    if (evaluation) {
+      const isBest = evaluation.psnr > (folder.best?.psnr ?? -Infinity);
+      hooks.onEvaluation?.(evaluation, isBest);
+      if (isBest) {
+        await this.#save();
+        await folder.markBest(evaluation);
+      }
+    }
+    this.#meter.exclude(performance.now() - start);
   }
 
   /** Refuses to go on from a step that had a number that is not finite. */

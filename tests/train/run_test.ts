@@ -54,11 +54,14 @@ gpuTest(
         step: 8,
         total: 8,
         stopped: false,
+        images: 3 * 3 + 5 * 2,
+        skipped: 0,
+        best: undefined,
       });
     });
     const broken = ground.path("broken");
     const stopped = await adapt(gpu, broken, options, stopAt(2));
-    assertEquals(stopped, { step: 2, total: 8, stopped: true });
+    assertEquals([stopped.step, stopped.total, stopped.stopped, stopped.images], [2, 8, true, 6]);
     assertEquals(await checkpoints(ground, "broken"), ["step-2"]);
     assertEquals((await resumeAdapt(gpu, broken, {}, stopAt(6))).step, 6);
     assertEquals((await resumeAdapt(gpu, broken, { steps: 5 })).step, 8);
@@ -155,7 +158,7 @@ gpuTest("adapt: goes on without an image that is cut short, and says so once", a
   const result = await adapt(gpu, ground.path("run"), ground.options, {
     onSkip: (file) => skipped.push(file),
   });
-  assertEquals([result.step, skipped], [8, [ground.path("images/2.png")]]);
+  assertEquals([result.step, result.skipped, skipped], [8, 1, [ground.path("images/2.png")]]);
 });
 
 gpuTest("adapt: a folder that holds a run already is left alone", async (gpu) => {

@@ -1,5 +1,5 @@
 /** What is seen of a training run. */
-import type { AdaptHooks, TrainingProgress } from "../../train/mod.ts";
+import type { AdaptHooks, Evaluation, TrainingProgress } from "../../train/mod.ts";
 import { Progress } from "../progress.ts";
 
 /** How a run is shown. */
@@ -28,6 +28,7 @@ export class RunDisplay implements Disposable {
       onEncode: (done, count) => this.#encoded(done, count),
       onStep: (step, total) => this.#stepped(step, total),
       onProgress: (progress) => this.#reported(progress),
+      onEvaluation: (evaluation, isBest) => this.#evaluated(evaluation, isBest),
       onNotice: (text) => this.#message(`coda: ${text}`),
       onSkip: (_, error) => this.#message(`coda: ${error.message}; it is left out`),
     };
@@ -51,6 +52,11 @@ export class RunDisplay implements Disposable {
     else if (!this.#show.quiet) this.#message(reportText(progress));
   }
 
+  #evaluated(evaluation: Evaluation, isBest: boolean): void {
+    if (this.#show.json) console.log(JSON.stringify({ evaluation }));
+    else if (!this.#show.quiet) this.#message(evaluationText(evaluation, isBest));
+  }
+
   #message(text: string): void {
     const progress = this.#training ?? this.#encoding;
     if (progress) progress.message(text);
@@ -66,6 +72,13 @@ export class RunDisplay implements Disposable {
     this.#encoding?.[Symbol.dispose]();
     this.#training?.[Symbol.dispose]();
   }
+}
+
+/** An evaluation as a line. */
+function evaluationText(evaluation: Evaluation, isBest: boolean): string {
+  const { step, protocol, images, psnr, codebookUse } = evaluation;
+  return `step ${step} held out  ${psnr.toFixed(2)} dB (${protocol}, ${images} images)  ` +
+    `codes ${(codebookUse * 100).toFixed(1)} %${isBest ? "  best" : ""}`;
 }
 
 /** A report as a line. */

@@ -16,6 +16,7 @@ const OPTIONS = {
   rank: 8,
   warmupLr: 0.01, // the quantizer alone bears, and in so few steps needs, twenty times the usual
   saveEvery: 1_000_000, // it is short: saved once, at its end
+  sampleEvery: 0, // the demo's own picture shows more
 } satisfies Partial<AdaptOptions>;
 /** The share of the time for the warm-up: its steps are cheap and do most of the work. */
 const WARMUP_SHARE = 0.75;

@@ -1,0 +1,51 @@
+import { ImageError } from "../data/mod.ts";
+import { codebookUse, psnr } from "../metrics/mod.ts";
+import type { Adaptation } from "./adaptation.ts";
+import type { HeldOut } from "./held_out.ts";
+import { reconstruct } from "./reconstruct.ts";
+
+/** How good the averages of a step are on images that training does not see. */
+export interface Evaluation {
+  /** The step. */
+  readonly step: number;
+  /** How the images were cut: `center-256` is the short side to 256 by Lanczos and the centre. */
+  readonly protocol: string;
+  /** How many images there were. */
+  readonly images: number;
+  /** The mean of their PSNR in decibels, from the mean latent and in 8 bits. */
+  readonly psnr: number;
+  /** The share of the codebook that they used, 0 to 1; 0 without a quantizer. */
+  readonly codebookUse: number;
+  /** The perplexity of their codes. */
+  readonly perplexity: number;
+}
+
+/** Images that go through the model at a time. */
+const BATCH = 4;
+
+/** Evaluates the averages of an adaptation. @throws {ImageError} where no image can be used. */
+export async function evaluate(adaptation: Adaptation, heldOut: HeldOut): Promise<Evaluation> {
+  const codes: Uint32Array[] = [];
+  let [sum, count] = [0, 0];
+  for await (const images of heldOut.batches(BATCH)) {
+    const found = await reconstruct(adaptation, images);
+    images.forEach((image, i) => sum += psnr(found.images[i], image));
+    count += images.length;
+    codes.push(...found.indices);
+  }
+  if (count === 0) {
+    throw new ImageError(heldOut.files[0], "and all other held-out images cannot be used");
+  }
+  const { used, perplexity } = codebookUse(
+    codes,
+    adaptation.model.quantizer?.config.codebookSize ?? 1,
+  );
+  return {
+    step: adaptation.step,
+    protocol: `center-${heldOut.size}`,
+    images: count,
+    psnr: sum / count,
+    codebookUse: used,
+    perplexity,
+  };
+}

@@ -1,0 +1,69 @@
+import type { Adaptation } from "./adaptation.ts";
+import { evaluate, type Evaluation } from "./evaluation.ts";
+import { HeldOut } from "./held_out.ts";
+import type { AdaptHooks } from "./hooks.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { RunLog } from "./run_log.ts";
+import { Samples } from "./samples.ts";
+
+/** Images in a picture. */
+const SAMPLED = 4;
+
+/** Looks every so often at what a run has learned: pictures, and an evaluation of held-out images. */
+export class RunViews {
+  #options: ResolvedOptions;
+  #samples: Samples;
+  #heldOut: HeldOut | undefined;
+
+  private constructor(options: ResolvedOptions, samples: Samples, heldOut: HeldOut | undefined) {
+    this.#options = options;
+    this.#samples = samples;
+    this.#heldOut = heldOut;
+  }
+
+  /**
+   * Finds the held-out images; without any, pictures are of training images.
+   *
+   * @throws {ImageError} where there are none in the place that was named.
+   */
+  static async open(
+    options: ResolvedOptions,
+    trainingFiles: readonly string[],
+    { onSkip }: AdaptHooks,
+  ): Promise<RunViews> {
+    const { heldout, evalImages: count, imageSize: size } = options;
+    const heldOut = heldout === undefined
+      ? undefined
+      : await HeldOut.find(heldout, { size, count, onSkip });
+    const sampled = new HeldOut(heldOut?.files ?? trainingFiles, { size, count: SAMPLED });
+    return new RunViews(options, new Samples(sampled), heldOut);
+  }
+
+  /** Whether there is anything to look at after a step of so many. */
+  isDue(step: number, total: number): boolean {
+    return this.#isSampleDue(step, total) || this.#isEvaluationDue(step, total);
+  }
+
+  /** Looks at an adaptation, logs it, and returns the evaluation where it is time for one. */
+  async look(adaptation: Adaptation, log: RunLog): Promise<Evaluation | undefined> {
+    const { step, total } = adaptation;
+    if (this.#isSampleDue(step, total)) {
+      const picture = await this.#samples.draw(adaptation);
+      if (picture) await log.sample(step, picture);
+    }
+    if (!this.#heldOut || !this.#isEvaluationDue(step, total)) return undefined;
+    const evaluation = await evaluate(adaptation, this.#heldOut);
+    await log.evaluation(evaluation);
+    return evaluation;
+  }
+
+  #isSampleDue(step: number, total: number): boolean {
+    const { sampleEvery } = this.#options;
+    return sampleEvery > 0 && (step % sampleEvery === 0 || step === total);
+  }
+
+  #isEvaluationDue(step: number, total: number): boolean {
+    return this.#heldOut !== undefined &&
+      (step % this.#options.evalEvery === 0 || step === total);
+  }
+}
