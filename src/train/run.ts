@@ -3,6 +3,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import { tune } from "../ops/mod.ts";
 import { Adaptation } from "./adaptation.ts";
 import type { AdaptHooks, AdaptResult } from "./hooks.ts";
+import { loadCritics, type RunCritics } from "./load_critics.ts";
 import { type AdaptOptions, recipeOf, resolveOptions, resumedOptions } from "./options.ts";
 import { latentScaling } from "./latent_scaling.ts";
 import { runConfig, RunFolder } from "./run_folder.ts";
@@ -17,7 +18,7 @@ import { beginModel, type RunModel } from "./run_model.ts";
  *
  * @param out The run's folder: new, empty, or that of a run that ended before its first save.
  * @throws {OptionError} where an option is out of range or does not fit the VAE.
- * @throws {CheckpointError} where the VAE cannot be read.
+ * @throws {CheckpointError} where the VAE or another network cannot be read.
  * @throws {ImageError} where no image can be used.
  * @throws {RunError} where the folder holds anything else, or the run diverges.
  * @throws {WriteError} where the folder cannot be written.
@@ -47,7 +48,8 @@ export async function adapt(
 ): Promise<AdaptResult> {
   using model = await beginModel(gpu, resolveOptions(options), options);
   const images = await openImages(model.options, hooks);
-  const begin = async () => await RunFolder.create(out, runConfig(model));
+  const begin = async (critics: RunCritics) =>
+    await RunFolder.create(out, runConfig(model, critics));
   return await perform({ gpu, model, images, hooks }, begin);
 }
 
@@ -99,14 +101,19 @@ interface RunParts {
   hooks: AdaptHooks;
 }
 
-async function perform(parts: RunParts, begin: () => Promise<RunFolder>): Promise<AdaptResult> {
+async function perform(
+  parts: RunParts,
+  begin: (critics: RunCritics) => Promise<RunFolder>,
+): Promise<AdaptResult> {
   const { gpu, model, images, hooks } = parts;
   const { options } = model;
   await tune(gpu);
-  using adaptation = new Adaptation(model, recipeOf(options));
+  using critics = await loadCritics(gpu, options, hooks.onNotice);
+  for (const text of critics.missing) hooks.onNotice?.(text);
+  using adaptation = new Adaptation(model, recipeOf(options), critics);
   await images.sample(0); // where no image can be used, that is said before anything is written
   const views = await RunViews.open(options, images.files, hooks);
-  const folder = await begin();
+  const folder = await begin(critics);
   const digest = await digestOf(images.files);
   if (folder.savedStep !== undefined) await folder.restore(adaptation, digest);
   const loop = new RunLoop({ gpu, adaptation, folder, images, views, digest, options, hooks });

@@ -23,7 +23,8 @@ import { Checkpoints, type Sound } from "./checkpoints.ts";
 import { divergence, unsaved } from "./endings.ts";
 import { RunError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
-import type { ResolvedOptions } from "./options.ts";
+import type { RunCritics } from "./load_critics.ts";
+import { recipeOf, type ResolvedOptions } from "./options.ts";
 import { readOptions } from "./read_options.ts";
 import { RunLog } from "./run_log.ts";
 import { newModel, type RunModel } from "./run_model.ts";
@@ -34,7 +35,8 @@ const TRAINING = "training.safetensors";
 /**
  * A run on disk.
  *
- * - `config.json`, written first: `vae`, `quantizer`, `lora` and `training`, all that rebuilding needs.
+ * - `config.json`, written first: `vae`, `quantizer`, `lora` and `training`, all that rebuilding needs, and
+ *   `losses`, the weight of each and which of the recipe's are off.
  * - `checkpoints/step-N`: what was saved at a step, a tokenizer by itself. `config.json` as above;
  *   `model.safetensors`: `vae.*` by LDM key with the adapters beside their convolutions,
  *   `quantizer.*` by official key, moving averages all, `step` in the metadata;
@@ -248,12 +250,26 @@ export class RunFolder {
   }
 }
 
-/** The config.json of a run. */
-export function runConfig({ vae, quantizer, lora, options }: RunModel): Config {
+/** The config.json of a run: what resuming needs, and the losses that it has, with those it has not. */
+export function runConfig(
+  { vae, quantizer, lora, options }: RunModel,
+  { perceptual, discriminator, missing }: RunCritics,
+): Config {
+  const recipe = recipeOf(options);
   return {
     vae: vaeConfigToJson(vae.config),
     ...quantizer && { quantizer: quantizerConfigToJson(quantizer.config) },
     ...lora && { lora: { rank: lora.rank, targets: lora.targets } },
+    losses: {
+      l1: recipe.l1Weight,
+      l2: recipe.l2Weight,
+      ...perceptual && { [perceptual.name]: recipe.perceptualWeight },
+      ...discriminator && { g: recipe.discWeight },
+      ...quantizer ? { vq: 1 } : { kl: recipe.klWeight },
+      ...quantizer && (quantizer.config.kind ?? "coda") === "coda" &&
+        { entropy: recipe.entropyWeight },
+      off: missing,
+    },
     training: { ...options, patchSizes: quantizer?.config.patchSizes },
   };
 }

@@ -112,12 +112,17 @@ export class RunLoop {
   }
 
   async #jointStep(batches: Batches): Promise<StepResult> {
-    const { gpu, adaptation, options: { batch, imageSize } } = this.#parts;
+    const { gpu, adaptation, options: { batch, accumulate, imageSize } } = this.#parts;
     this.#cache = undefined;
-    const { images } = await batches.next(adaptation.step - adaptation.recipe.warmupSteps);
-    this.#images += batch;
-    using input = fromArray(gpu, images, [batch, imageSize, imageSize, 3]);
-    return adaptation.jointStep(input);
+    const first = (adaptation.step - adaptation.recipe.warmupSteps) * accumulate;
+    const read: Float32Array[] = [];
+    for (let i = 0; i < accumulate; i++) read.push((await batches.next(first + i)).images);
+    this.#images += batch * accumulate;
+    using scope = gpu.scope();
+    const shape = [batch, imageSize, imageSize, 3];
+    const result = adaptation.jointStep(...read.map((images) => fromArray(gpu, images, shape)));
+    for (const tensor of result.tensors) scope.keep(tensor);
+    return result;
   }
 
   async #fillCache(): Promise<LatentCache | undefined> {

@@ -30,7 +30,8 @@ export async function runAdapt({ out, resume, given, show }: AdaptRequest): Prom
   if (!resume && !options.images?.length) {
     throw new UsageError("adapt needs at least one IMAGE|FOLDER");
   }
-  for (const model of [options.vae, options.from]) await pullFirst(model, show);
+  const { vae, from, vgg, lpips, dino } = options;
+  for (const model of [vae, from, vgg, lpips, dino]) await pullFirst(model, show);
   using gpu = await Gpu.create();
   using stop = stopOnInterrupt();
   using display = new RunDisplay(show);
