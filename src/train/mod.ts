@@ -16,6 +16,7 @@ export {
   type ResolvedOptions,
   resolveOptions,
   type RunTask,
+  type UnsetOption,
 } from "./options.ts";
 export type { StepInfo, TrainingProgress } from "./progress.ts";
 export { defaultRecipe, type Recipe } from "./recipe.ts";

@@ -104,8 +104,8 @@ export interface AdaptOptions {
   evalEvery?: number;
 }
 
-/** Options that may stay without a value. */
-type Unset =
+/** The options that may stay without a value. */
+export type UnsetOption =
   | "vae"
   | "from"
   | "scale"
@@ -122,7 +122,7 @@ type Unset =
 /** Options with every default filled in; `patchSizes` stays open until the VAE is known. */
 export type ResolvedOptions =
   & Required<
-    Omit<AdaptOptions, Unset>
+    Omit<AdaptOptions, UnsetOption>
   >
   & {
     /** The VAE, where it is not the embedded one. */

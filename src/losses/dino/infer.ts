@@ -9,6 +9,16 @@ const HEAD_WIDTH = 64;
  * {@link DINO_SMALL_16}.
  *
  * @throws {TypeError} where it is no vision transformer, or one of another kind.
+ *
+ * @example
+ * ```ts
+ * import { DinoVit, Gpu, inferVitConfig, openTensors } from "@coda/tokenizer";
+ *
+ * async function load(gpu: Gpu): Promise<DinoVit> {
+ *   using file = await openTensors("dino_deitsmall16_pretrain.pth");
+ *   return await DinoVit.load(gpu, file, inferVitConfig(file));
+ * }
+ * ```
  */
 export function inferVitConfig(weights: ShapeSource): VitConfig {
   const shape = (name: string) => {
