@@ -8,10 +8,10 @@ export interface FamilyGuess {
   /** How wide it is beside them; 1 is the published width. */
   readonly width: number;
   /**
-   * What tells the first from the others: nothing is needed, something in the file, its name, a preset,
-   * or nothing does.
+   * What tells the first from the others: nothing is needed, the scale that was told, something in the
+   * file, its name, a preset, or nothing does.
    */
-  readonly by: "shape" | "file" | "name" | "preset" | "nothing";
+  readonly by: "shape" | "scale" | "file" | "name" | "preset" | "nothing";
 }
 
 /** What tells families of one shape apart: words in a file's metadata or tensors' names, and in its name. */
@@ -61,6 +61,14 @@ export function guessFamily(shape: VaeShape, file: TensorFile): FamilyGuess {
   const inName = signs.find(({ inName }) => inName.test(name));
   if (inName) return { families: putFirst(families, inName.family), width, by: "name" };
   return { families, width, by: "nothing" };
+}
+
+/** The guess where it was told by what the latent is scaled, in which alone the families differ. */
+export function guessByScale(guess: FamilyGuess, scale: number | undefined): FamilyGuess {
+  const { families } = guess;
+  const family = families.find(({ config }) => config.scale === scale);
+  if (family === undefined || families.length < 2) return guess;
+  return { ...guess, families: putFirst(families, family.name), by: "scale" };
 }
 
 function putFirst(families: readonly VaeFamily[], name: string): VaeFamily[] {

@@ -14,7 +14,7 @@ import {
 import type { Checkpoint } from "./checkpoint.ts";
 import { readingConfig } from "./config.ts";
 import { CheckpointError } from "./errors.ts";
-import { type FamilyGuess, guessFamily } from "./family.ts";
+import { type FamilyGuess, guessByScale, guessFamily } from "./family.ts";
 import type { VaePart } from "./parts.ts";
 import type { PresetName } from "./preset_names.ts";
 import { PRESETS } from "./presets.ts";
@@ -79,12 +79,13 @@ export function describeVae(checkpoint: Checkpoint, options: VaeOptions = {}): D
     );
   }
   const { json, file } = vaeConfig ?? { json: {}, file: vae.weights.file };
-  const guess = familyOf(vae, options);
+  const family = familyOf(vae, options);
   const { shape, told } = readingConfig(file, () => ({
     shape: vaeShapeFrom(json, vae.weights, file),
     told: toldScaling(json, file, options),
   }), vae.weights.file);
   expectNothingElse(vae, shape);
+  const guess = guessByScale(family, told.scale);
   const scaling = knownScaling(shape, told, guess.families);
   const byConfig = told.scale === undefined ? "family" : "config";
   const scaledBy = scaling && (options.scale === undefined ? byConfig : "option");

@@ -92,6 +92,7 @@ function othersText({ others, by }: InspectedFamily): string {
   if (others.length === 0) return "";
   const why = {
     shape: "",
+    scale: "by the latent's scale",
     file: "the rest of the file tells",
     name: "by the file's name",
     preset: "by the preset",

@@ -112,6 +112,10 @@ Deno.test("families of one shape are told, and why one is taken", async () => {
   assertEquals(byName.vae?.scale, 1.5305);
   const guessed = await inspect({ "ae.safetensors": vaeTensors(SMALL_FLUX) });
   assertEquals([guessed.vae?.family?.by, guessed.vae?.scale], ["nothing", 0.3611]);
+  const told = await inspect({ ...files, "config.json": { scaling_factor: 0.3611 } });
+  assertEquals([told.vae?.family?.name, told.vae?.family?.by], ["FLUX.1", "scale"]);
+  const own = await inspect({ ...files, "config.json": { scaling_factor: 2 } });
+  assertEquals([own.vae?.family?.name, own.vae?.family?.by], ["Stable Diffusion 3", "name"]);
 });
 
 Deno.test("what is missing, misshapen or beside is named as in the file, with what loading says", async () => {

@@ -75,7 +75,7 @@ export async function pullCheckpoint(text: string, options: PullOptions = {}): P
   const known = await readRecord(recordPath, home);
   if (known?.commit === revision) return pulled(known, home);
 
-  const access = accessOf(options);
+  const access = accessOf(text, options);
   let listing;
   try {
     listing = await listCheckpoint(reference, weights, access);
@@ -134,8 +134,14 @@ function addressOf(repo: string, commit: string, path: string, { hubUrl }: HubAc
   return `${hubUrl}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-function accessOf({ hubUrl, accessToken }: PullOptions): HubAccess {
-  const token = accessToken ?? Deno.env.get("HF_TOKEN");
+function accessOf(text: string, { hubUrl, accessToken }: PullOptions): HubAccess {
+  const token = (accessToken ?? Deno.env.get("HF_TOKEN"))?.trim();
+  if (token && !/^hf_\w+$/.test(token)) {
+    throw new CheckpointError(
+      text,
+      "is not asked for: HF_TOKEN is no token, which begins with hf_",
+    );
+  }
   const address = hubUrl ?? Deno.env.get("HF_ENDPOINT") ?? "https://huggingface.co";
   return { hubUrl: address.replace(/\/$/, ""), ...(token ? { accessToken: token } : {}) };
 }

@@ -2,7 +2,7 @@ import { type Checkpoint, openCheckpoint } from "../checkpoint.ts";
 import { CheckpointError } from "../errors.ts";
 import { tokenizerOf, type TokenizerOptions } from "../load_tokenizer.ts";
 import type { TensorFile } from "../source.ts";
-import { expectWhole, vaeOf } from "../vae_of.ts";
+import { describeVae, expectWhole, vaeOf } from "../vae_of.ts";
 import { amountOf } from "./amount.ts";
 import { inspectVae } from "./autoencoder.ts";
 import { nearestModel } from "./difference.ts";
@@ -85,10 +85,10 @@ function problemOf(checkpoint: Checkpoint, options: TokenizerOptions): string | 
       throw new CheckpointError(path, "holds neither an autoencoder nor a quantizer of CODA's");
     }
     if (vae !== undefined) {
-      const { config } = quantizer
-        ? tokenizerOf(checkpoint, options).vae
-        : vaeOf(checkpoint, options);
-      expectWhole(vae.weights, config);
+      // What the network lacks goes before what nobody said of its latent.
+      expectWhole(vae.weights, describeVae(checkpoint, options).shape);
+      if (quantizer) tokenizerOf(checkpoint, options);
+      else vaeOf(checkpoint, options);
     }
     if (quantizer === undefined) return;
     const [missing] = missingIn(quantizer);

@@ -33,8 +33,11 @@ export interface InspectedFamily {
   readonly name: string;
   /** The others of the same shape. */
   readonly others: readonly string[];
-  /** What tells it from them: nothing is needed, something in the file, its name, a preset, or nothing does. */
-  readonly by: "shape" | "file" | "name" | "preset" | "nothing";
+  /**
+   * What tells it from them: nothing is needed, the scale that was told, something in the file, its name,
+   * a preset, or nothing does.
+   */
+  readonly by: "shape" | "scale" | "file" | "name" | "preset" | "nothing";
   /** How wide the autoencoder is beside it; 1 is the published width. */
   readonly width: number;
 }

@@ -14,6 +14,8 @@ export interface HubServer extends AsyncDisposable {
   cuts: number[];
   /** Announces the checksums of other bytes. */
   liesAboutChecksums: boolean;
+  /** Files that it lists in every folder, wherever they say they are. */
+  strays: string[];
   /** Answers a range with the whole file. */
   ignoresRanges: boolean;
   /** The token that it wants, where it wants one. */
@@ -33,6 +35,7 @@ export function serveHub(files: Record<string, Uint8Array<ArrayBuffer>>): HubSer
     files: new Map(Object.entries(files)),
     cuts: [],
     liesAboutChecksums: false,
+    strays: [],
     ignoresRanges: false,
     [Symbol.asyncDispose]: () => server.shutdown(),
   };
@@ -64,6 +67,7 @@ export function serveHub(files: Record<string, Uint8Array<ArrayBuffer>>): HubSer
       if (inner.length > 0) return [{ type: "directory", path: prefix + name, size: 0, oid: "" }];
       return [{ type: "file", path, size: bytes.length, ...checksums(path, bytes) }];
     });
+    for (const path of hub.strays) entries.push({ type: "file", path, size: 1, oid: "" });
     if (entries.length > 0) return Response.json(entries);
     return Response.json({ error: "no such folder" }, { status: 404 });
   }

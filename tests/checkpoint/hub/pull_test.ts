@@ -119,6 +119,27 @@ Deno.test("pull: bytes without the announced checksum never get the file's name"
     assertEquals(await Deno.readFile(join(path, "model.safetensors")), bytes(1000));
   }));
 
+Deno.test("pull: a hub that lists files elsewhere is refused before anything is written", () =>
+  withHub({ "a/model.safetensors": bytes(10) }, async (hub, options) => {
+    for (
+      const stray of ["../x.safetensors", "/etc/x.pth", "a/../../x.bin", "b/x.pt", "a/..\\x.pt"]
+    ) {
+      hub.strays = [stray];
+      const refused = pullCheckpoint("hf:owner/name/a", options);
+      await assertRejects(() => refused, CheckpointError, "which is not in it");
+    }
+    assertEquals(await Array.fromAsync(Deno.readDir(options.cache)), []);
+  }));
+
+Deno.test("pull: a token that is none is told as that, and not as a hub out of reach", () =>
+  withHub({ "model.safetensors": bytes(10) }, async (hub, options) => {
+    await pullCheckpoint("hf:owner/name", options);
+    const wrong = { ...options, accessToken: "secret" };
+    await assertRejects(() => pullCheckpoint("hf:owner/name", wrong), CheckpointError, "HF_TOKEN");
+    hub.token = "hf_right";
+    await pullCheckpoint("hf:owner/name", { ...options, accessToken: "hf_right\n" });
+  }));
+
 Deno.test("pull: a hub that ignores where to go on costs that download, not the file", () =>
   withHub({ "model.safetensors": bytes(1000) }, async (hub, options) => {
     hub.ignoresRanges = true;
