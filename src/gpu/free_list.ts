@@ -27,9 +27,12 @@ export class FreeList {
     this.#bytes += pooled.size;
   }
 
-  /** Takes out the buffer of this size with the lowest number. */
-  take(size: number): PooledBuffer | undefined {
-    const pooled = this.#bySize.get(size)?.pop();
+  /** Takes out a buffer of the least size from `size` to `most`; of those the one with the lowest number. */
+  take(size: number, most: number = size): PooledBuffer | undefined {
+    const least = this.#bySize.get(size)?.length || most === size
+      ? size
+      : this.#sizeWithin(size, most);
+    const pooled = this.#bySize.get(least)?.pop();
     if (pooled) this.#forget(pooled);
     return pooled;
   }
@@ -41,6 +44,15 @@ export class FreeList {
     list.splice(list.indexOf(pooled), 1);
     this.#forget(pooled);
     return true;
+  }
+
+  /** The least size of a buffer here that is above `size` and not above `most`; else Infinity. */
+  #sizeWithin(size: number, most: number): number {
+    let least = Infinity;
+    for (const [each, list] of this.#bySize) {
+      if (list.length > 0 && each > size && each <= most) least = Math.min(least, each);
+    }
+    return least;
   }
 
   #forget(pooled: PooledBuffer): void {

@@ -42,8 +42,8 @@ export interface Dispatch {
 /** How a device is made. */
 export interface GpuOptions extends AdapterOptions {
   /**
-   * Bytes of freed buffers that may wait for reuse; default 2 GiB, or what tensors took at once where
-   * that is more. Beyond it the longest unused are destroyed.
+   * Bytes of freed buffers that may wait for reuse; default `memoryBytes`, or without that 2 GiB, or what
+   * tensors took at once where that is more. Beyond it the longest unused are destroyed.
    */
   poolBytes?: number;
   /**
@@ -76,6 +76,8 @@ export class Gpu implements Disposable {
   readonly isCpu: boolean;
   /** Bytes that buffers may take; see {@link GpuOptions.memoryBytes}. */
   readonly memoryBytes: number;
+  /** The same where it was given: whatever the device does is to stay below. */
+  readonly memoryLimit: number | undefined;
   #device: GPUDevice;
   #pool: BufferPool;
   #pipelines: Pipelines;
@@ -93,6 +95,7 @@ export class Gpu implements Disposable {
     this.adapter = adapter;
     this.isCpu = adapter.isCpu;
     this.memoryBytes = memoryBytes ?? 2 * adapter.limits.maxBufferSize;
+    this.memoryLimit = memoryBytes;
     this.#ring = new UniformRing(device);
     this.#stream = new CommandStream(device, () => this.#ring.flush());
     this.#pipelines = new Pipelines(device, this.#ring.buffer, (label, error) => {
@@ -100,7 +103,7 @@ export class Gpu implements Disposable {
       this.#error = new KernelError(`kernel ${label}: ${fromGpuError(error).message}`);
     });
     this.#pool = new BufferPool(device, {
-      capacity: poolBytes,
+      capacity: poolBytes ?? memoryBytes,
       most: memoryBytes ?? Infinity,
       largest: largestBuffer(adapter.limits),
       onDestroy: (id) => {
@@ -148,8 +151,11 @@ export class Gpu implements Disposable {
    * The most bytes that buffers would take for what `work` makes, beside what is there, found without
    * the GPU: nothing is dispatched, and what `work` keeps is of no use. Infinity where a tensor exceeds
    * what the adapter binds at once.
+   *
+   * @param options.room Where it is to be replayed, the recording's room (see {@link Gpu.record}): it keeps
+   * what it frees.
    */
-  measure(work: () => void): number {
+  measure(work: () => void, { room }: { room?: number } = {}): number {
     const outer = this.#dry;
     const dry = this.#dry = new BufferPool(NO_DEVICE, {
       capacity: 0,
@@ -158,6 +164,7 @@ export class Gpu implements Disposable {
       onDestroy: () => {},
       onShort: () => {},
     });
+    if (room !== undefined) dry.beginRecording(room);
     try {
       using _scope = this.scope();
       work();
@@ -304,6 +311,11 @@ export class Gpu implements Disposable {
     this.#recorder.current?.dispatch(pipeline, storages, this.#ring.at(offset), dispatch.grid);
   }
 
+  /** Whether work is measured now as it is when it is recorded. */
+  get measuresRecorded(): boolean {
+    return this.#dry?.isRecording ?? false;
+  }
+
   /** Whether work can be recorded or replayed now: not within other work that is, or is measured. */
   get canRecord(): boolean {
     return !this.#recorder.current && !this.#dry;
@@ -315,13 +327,16 @@ export class Gpu implements Disposable {
    *
    * @param inputs What the work is given copies of.
    * @param work Takes over a reference to each copy, and hands over one to each output.
+   * @param room How many times as large as asked for a buffer may be that the recording freed and uses
+   * again. It keeps all of its buffers: with 1, a buffer serves sizes like its own alone.
    * @throws {GpuError} where the work uploads, reads, or records.
    */
   record(
     inputs: readonly Storage[],
     work: (inputs: readonly Storage[]) => readonly Storage[],
+    room: number = 1,
   ): RecordedWork {
-    return this.#recorder.record(inputs, work);
+    return this.#recorder.record(inputs, work, room);
   }
 
   /**

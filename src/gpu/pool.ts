@@ -143,6 +143,7 @@ export class BufferPool {
   #recorded = new FreeList(); // for recordings
   #recordings = new Map<PooledBuffer, number>(); // how many recordings use a buffer
   #recording: Set<PooledBuffer> | undefined;
+  #room = 1; // how many times as large as asked for the recording's buffers may be
   #nextId = 1;
   #live = 0;
   #peak = 0;
@@ -186,7 +187,7 @@ export class BufferPool {
    */
   allocate(byteLength: number, { isHalf = false }: StorageOptions = {}): Storage {
     const size = this.#sizeClass(byteLength);
-    const recorded = this.#recording && this.#recorded.take(size);
+    const recorded = this.#recording && this.#recorded.take(size, this.#room * size);
     const pooled = recorded ?? this.#waiting.take(size) ?? this.#create(size);
     if (this.#recording) this.#keep(pooled, this.#recording);
     this.#live += byteLength;
@@ -218,8 +219,14 @@ export class BufferPool {
   }
 
   /** Whatever is allocated until `endRecording` is added to the set that is returned, and kept. */
-  beginRecording(): ReadonlySet<PooledBuffer> {
+  beginRecording(room: number = 1): ReadonlySet<PooledBuffer> {
+    this.#room = room;
     return this.#recording = new Set();
+  }
+
+  /** Whether what is allocated is a recording's. */
+  get isRecording(): boolean {
+    return this.#recording !== undefined;
   }
 
   /** Ends what `beginRecording` began. */

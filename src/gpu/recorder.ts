@@ -41,9 +41,10 @@ export class Recorder {
   record(
     inputs: readonly Storage[],
     work: (inputs: readonly Storage[]) => readonly Storage[],
+    room: number,
   ): RecordedWork {
     this.refuse("recorded", "call what is to be recorded");
-    const recording = new Recording(this.#device, this.#pool, this.#pipelines, this.#stream);
+    const recording = new Recording(this.#device, this.#pool, this.#pipelines, this.#stream, room);
     let outputs: readonly Storage[] = [];
     try {
       const copies = inputs.map((input) => this.#copyOf(input));

@@ -50,12 +50,13 @@ export class Recording implements Disposable {
     pool: BufferPool,
     pipelines: Pipelines,
     stream: CommandStream,
+    room: number,
   ) {
     this.#device = device;
     this.#pool = pool;
     this.#pipelines = pipelines;
     this.#stream = stream;
-    this.#own = pool.beginRecording();
+    this.#own = pool.beginRecording(room);
     this.#stride = uniformStride(device);
   }
 

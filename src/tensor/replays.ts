@@ -1,5 +1,5 @@
 import type { Gpu, Recording } from "../gpu/mod.ts";
-import { empty } from "./make.ts";
+import { constants, empty } from "./make.ts";
 import type { Shape } from "./shape.ts";
 import { type DType, Tensor } from "./tensor.ts";
 
@@ -34,11 +34,17 @@ export type ReplayedWork = (inputs: readonly Tensor[]) => readonly Tensor[];
  */
 export class Replays implements Disposable {
   #gpu: Gpu;
+  #room: number;
   #known = new Map<string, Known>();
 
-  /** Nothing is recorded yet. */
-  constructor(gpu: Gpu) {
+  /**
+   * Nothing is recorded yet.
+   *
+   * @param options.room See {@link Gpu.record}; 1 unless given.
+   */
+  constructor(gpu: Gpu, { room = 1 }: { room?: number } = {}) {
     this.#gpu = gpu;
+    this.#room = room;
   }
 
   /**
@@ -52,6 +58,7 @@ export class Replays implements Disposable {
    * @throws {GpuError} where the work uploads or reads.
    */
   run(name: string, inputs: readonly Tensor[], work: ReplayedWork): Tensor[] {
+    if (this.#gpu.measuresRecorded) return this.#measured(inputs, work);
     if (!this.#gpu.canRecord) return [...work(inputs)];
     inputs.forEach(refuseGradient);
     const key = `${name} of ${inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`)}`;
@@ -64,6 +71,16 @@ export class Replays implements Disposable {
   [Symbol.dispose](): void {
     for (const { recording } of this.#known.values()) recording[Symbol.dispose]();
     this.#known.clear();
+  }
+
+  /** The work as it takes memory when it is recorded: on copies, with outputs that lie apart. */
+  #measured(inputs: readonly Tensor[], work: ReplayedWork): Tensor[] {
+    using scope = this.#gpu.scope();
+    const found = work(inputs.map(({ shape, dtype }) => empty(this.#gpu, shape, dtype)));
+    return found.map(({ size, shape, dtype }) => {
+      const values = dtype === "f32" ? new Float32Array(size) : new Uint32Array(size);
+      return scope.keep(constants(this.#gpu, values, shape));
+    });
   }
 
   #replay({ recording, outputs }: Known, inputs: readonly Tensor[]): Tensor[] {
@@ -85,7 +102,7 @@ export class Replays implements Disposable {
       const found = work(copies);
       outputs = found.map(({ shape, dtype }) => ({ shape, dtype }));
       return found.map(({ storage }) => storage.retain());
-    });
+    }, this.#room);
     this.#dropForgotten();
     this.#known.set(key, { recording: made.recording, outputs });
     return made.outputs.map((storage, i) => {

@@ -2,7 +2,17 @@ import type { Gpu } from "../gpu/mod.ts";
 import { drawCrop, klLoss } from "../losses/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { add, affine, mul, sum } from "../ops/mod.ts";
-import { fromArray, gradients, normal, type Random, Replays, type Tensor } from "../tensor/mod.ts";
+import {
+  empty,
+  fromArray,
+  gradients,
+  normal,
+  type Random,
+  type ReplayedWork,
+  Replays,
+  type Shape,
+  type Tensor,
+} from "../tensor/mod.ts";
 import { type Posterior, samplePosterior } from "../vae/mod.ts";
 import { Criterion } from "./criterion.ts";
 import { emaRatio } from "./ema.ts";
@@ -20,6 +30,12 @@ import {
   type TrainedQuantized,
 } from "./trained_model.ts";
 import { TrainedSet } from "./trained_set.ts";
+
+/**
+ * How many times as large as asked for a buffer of a recorded step may be. A step asks for many sizes:
+ * one of KL-16 with checkpoints takes 543 MiB with 2, 724 with 1, and 607 with 4.
+ */
+const ROOM = 2;
 
 /** What a step works on, by name; the same names in every step of a phase. */
 type Inputs = Readonly<Record<string, Tensor>>;
@@ -100,6 +116,12 @@ export class Adaptation implements Disposable {
   #step = 0;
 
   /**
+   * Whether steps are recorded and replayed, which spares the host most of its work; true unless set.
+   * Without it a step takes less memory: a recording keeps every buffer that it needs anywhere.
+   */
+  isReplayed = true;
+
+  /**
    * Optimizers and averages begin anew.
    *
    * @throws {TypeError} where nothing is trained, or a discriminator has nothing to work against.
@@ -117,7 +139,7 @@ export class Adaptation implements Disposable {
     this.critics = critics;
     this.#gpu = model.vae.parameters.gpu;
     this.#guard = new Guard(this.#gpu);
-    this.#replays = new Replays(this.#gpu);
+    this.#replays = new Replays(this.#gpu, { room: ROOM });
     this.#criterion = new Criterion(critics, recipe);
     this.#lastLayer = discriminator && lastLayer(model);
     this.quantizer = quantizer && set("quantizer", quantizer.parameters, weightDecay);
@@ -169,6 +191,22 @@ export class Adaptation implements Disposable {
    */
   async fault(): Promise<Fault | undefined> {
     return await this.#guard.read();
+  }
+
+  /**
+   * The bytes of GPU buffers that joint steps take beside what is there, found without doing any; as
+   * {@link Adaptation.isReplayed} has them.
+   *
+   * @param shape The shape of a batch, [B, H, W, 3].
+   * @param count How many of them a step has.
+   * @returns Infinity where a tensor exceeds what the adapter binds at once.
+   */
+  measure(shape: Shape, count: number = 1): number {
+    const measured = Math.min(count, 3);
+    const bytes = this.#measureStep(shape, measured);
+    if (measured === count) return bytes;
+    // What further batches add is what they bring along, all of them the same.
+    return bytes + (count - measured) * (bytes - this.#measureStep(shape, measured - 1));
   }
 
   /** Continues a run after `step` steps; its {@link Adaptation.state} has been loaded. */
@@ -223,6 +261,20 @@ export class Adaptation implements Disposable {
     for (const tensor of result.tensors) scope.keep(tensor);
     this.#step++;
     return result;
+  }
+
+  #measureStep(shape: Shape, count: number): number {
+    const [sums, step] = [this.#sums, this.#step];
+    this.#sums = undefined; // those of a measurement are none of a step
+    try {
+      return this.#gpu.measure(() => {
+        const batches = Array.from({ length: count }, () => empty(this.#gpu, shape));
+        this.jointStep(...batches)[Symbol.dispose]();
+      }, { room: this.isReplayed ? ROOM : undefined });
+    } finally {
+      this.#sums = sums;
+      this.resume(step);
+    }
   }
 
   #wholeStep(inputs: Inputs): StepResult {
@@ -319,17 +371,25 @@ export class Adaptation implements Disposable {
   /** What is the same each time is recorded; what is not are inputs, or was told to the GPU before. */
   #replayed(name: string, inputs: Inputs, work: (inputs: Inputs) => Found): StepResult {
     const names = Object.keys(inputs);
-    const tensors = this.#replays.run(name, Object.values(inputs), (tensors) => {
+    const run: ReplayedWork = (tensors) => {
       const named = Object.fromEntries(tensors.map((tensor, i) => [names[i], tensor]));
       const { scalars, indices } = work(named);
       this.#scalarNames.set(name, Object.keys(scalars));
       return [...Object.values(scalars), ...indices];
-    });
+    };
+    const given = Object.values(inputs);
+    const tensors = this.isReplayed ? this.#replays.run(name, given, run) : this.#run(given, run);
     const scalars = this.#scalarNames.get(name)!;
     return new StepResult(
       Object.fromEntries(scalars.map((scalar, i) => [scalar, tensors[i]])),
       tensors.slice(scalars.length),
     );
+  }
+
+  /** Does work without recording it; only its results stay. */
+  #run(inputs: readonly Tensor[], work: ReplayedWork): readonly Tensor[] {
+    using scope = this.#gpu.scope();
+    return work(inputs).map((tensor) => scope.keep(tensor));
   }
 
   /** Tells the optimizers of the next step. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Gpu, OutOfMemoryError } from "../../src/gpu/mod.ts";
-import { matmul, softmax } from "../../src/ops/mod.ts";
-import { empty, full, zeros } from "../../src/tensor/mod.ts";
+import { matmul, softmax, square, sum } from "../../src/ops/mod.ts";
+import { empty, full, Replays, zeros } from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
 gpuTest("what is measured is what the work takes", async () => {
@@ -18,6 +18,27 @@ gpuTest("what is measured is what the work takes", async () => {
   work().dispose();
   assertEquals(gpu.memory.reservedPeak - before.reserved, measured);
   assert(measured > 2 * 1000 * 65 * 4, `${measured}`);
+});
+
+gpuTest("what a recording takes is measured", async () => {
+  using gpu = await Gpu.create();
+  using x = full(gpu, [1000, 33], 0.5);
+  using weight = full(gpu, [33, 65], 0.5);
+  using replays = new Replays(gpu, { room: 2 });
+  const run = () => {
+    using scope = gpu.scope();
+    const [y] = replays.run("y", [x], ([x]) => {
+      const wide = softmax(matmul(x, weight)); // more than twice as large as what follows
+      return [sum(square(matmul(square(matmul(wide, weight, { transposeB: true })), weight)))];
+    });
+    return scope.keep(y);
+  };
+  const before = gpu.memory;
+  const measured = gpu.measure(() => void run(), { room: 2 });
+  assert(measured > gpu.measure(() => void run()), "what it frees is kept");
+  assertEquals(gpu.memory, before);
+  using _y = run();
+  assertEquals(gpu.memory.reserved - before.reserved, measured);
 });
 
 gpuTest("a measurement that finds no end leaves the device as it was", async (gpu) => {

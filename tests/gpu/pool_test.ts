@@ -69,6 +69,17 @@ Deno.test("a recording's buffers serve recordings alone, until the last of these
   assertEquals([pool.memory.live, pool.memory.pooled], [0, 3584]);
 });
 
+Deno.test("with room, what a recording freed serves it for less", () => {
+  const { pool } = pretended();
+  pool.beginRecording(2);
+  const [large, small] = [2048, 768].map((size) => pool.allocate(size));
+  for (const storage of [large, small]) storage.release();
+  const used = [512, 1024, 512].map((size) => pool.allocate(size).pooled);
+  assertEquals(used.slice(0, 2), [small.pooled, large.pooled]);
+  assertEquals(pool.memory.reserved, 2048 + 768 + 512);
+  pool.endRecording();
+});
+
 Deno.test("what outlives its recording goes back when it is released", () => {
   const { pool } = pretended();
   const buffers = pool.beginRecording();
