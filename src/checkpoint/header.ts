@@ -140,9 +140,8 @@ function parseEntry(name: string, value: unknown, dataSize: number, file: string
   const kind = typeof dtype === "string" ? dtype.toLowerCase() : "";
   const width = BYTES_PER_ELEMENT.get(kind);
   if (width === undefined) {
-    throw fail(
-      `has dtype ${JSON.stringify(dtype)?.slice(0, 40)}, which is not known; convert it to F32`,
-    );
+    const found = JSON.stringify(dtype)?.slice(0, 40) ?? "none";
+    throw fail(`has dtype ${found}, expected a known one; convert it to F32`);
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
     throw fail("has a shape that is not a list of sizes; write the file again");

@@ -175,7 +175,7 @@ const hostile: [string, Uint8Array, string][] = [
   ["a field twice", build('{"a":{"dtype":"U8","dtype":"U8"}}'), '"dtype" twice'],
   ["a key twice after a quote", build(`{"__metadata__":{"q":"\\"","q":"\\""}}`), '"q" twice'],
   ["metadata that is not text", build({ __metadata__: { a: 1 } }), "__metadata__"],
-  ["an entry that is null", build({ a: null }), 'tensor "a" has dtype'],
+  ["an entry that is null", build({ a: null }), 'tensor "a" has dtype none'],
   ["an unknown dtype", build({ a: entry("F3", [1], 0, 1) }, [1]), '"F3"'],
   ["a dtype of another's name", build({ a: entry("constructor", [1], 0, 1) }, [1]), "dtype"],
   ["a negative size", build({ a: entry("U8", [-1], 0, 1) }, [1]), "has a shape that is not"],
