@@ -1,4 +1,5 @@
 /** `coda adapt`: a continuous VAE becomes a discrete tokenizer. */
+import { QUANTIZER_KINDS } from "../quantizer/config.ts";
 import { isFree } from "../train/begun.ts";
 import { ADAPT_PRESET_NAMES } from "../train/preset_names.ts";
 import { type Command, defineCommand } from "./command.ts";
@@ -15,7 +16,8 @@ export const adapt: Command = defineCommand({
   description: `
     Adapts a continuous VAE to discrete tokens: a new quantizer and LoRA adapters in the VAE's
     convolutions are trained, everything else stays as it is. With --warmup-steps the quantizer
-    first trains alone on cached latents, which is cheap; then both train together.
+    first trains alone on cached latents, which is cheap; then both train together. --quantizer
+    nearest (direct VQ) and multiscale (VAR's) are there to compare CODA's with.
 
     The losses are those of pixels, quantization and entropy; with --vgg and --lpips also LPIPS, and
     with --dino that of a discriminator, which trains along. Their files are the published ones, here
@@ -62,6 +64,7 @@ export const adapt: Command = defineCommand({
     warmupBatch: numberFlag("latents in a step of the warm-up; default 16", count),
     warmupCrops: numberFlag("crops of each image that the warm-up knows; default 2", count),
     size: numberFlag("side of the square crops in pixels; default 256", count),
+    quantizer: choiceFlag("which quantizer; default coda", QUANTIZER_KINDS, { value: "NAME" }),
     codebookSize: numberFlag("how many codes there are; default 16384", {
       ...count,
       max: 2 ** 24, // a token file holds no more
@@ -72,7 +75,10 @@ export const adapt: Command = defineCommand({
         value: "N,N,…",
       },
     ),
-    rank: numberFlag("rank of the adapters; default 32", count),
+    rank: numberFlag("rank of the adapters; default 32; 0 leaves the VAE as it is", {
+      integer: true,
+      min: 0,
+    }),
     targets: stringFlag(
       "parts of the names of the convolutions to adapt; default conv1,conv2,upsample,downsample",
       { value: "NAME,NAME,…" },
@@ -141,8 +147,9 @@ export const adapt: Command = defineCommand({
     expectWork(flags);
     if (!resume) await expectFree(out);
     const { size: imageSize, patchSizes, targets, ...rest } = flags;
-    const { runAdapt } = await import("./work/adapt.ts");
-    return await runAdapt({
+    const { runTraining } = await import("./work/adapt.ts");
+    return await runTraining({
+      command: "adapt",
       out,
       resume,
       show: { json: flags.json, quiet: flags.quiet },
@@ -161,6 +168,7 @@ export const adapt: Command = defineCommand({
           warmupBatch: rest.warmupBatch,
           warmupCrops: rest.warmupCrops,
           imageSize,
+          quantizer: rest.quantizer,
           codebookSize: rest.codebookSize,
           patchSizes: patchSizes === undefined ? undefined : sizes(patchSizes),
           rank: rest.rank,
@@ -205,7 +213,7 @@ function expectWork(
 }
 
 /** A new run writes over nothing that is worth something. */
-async function expectFree(folder: string): Promise<void> {
+export async function expectFree(folder: string): Promise<void> {
   try {
     if (await isFree(folder)) return;
   } catch (error) {

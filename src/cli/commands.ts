@@ -8,12 +8,15 @@ import { doctor } from "./doctor.ts";
 import { encode } from "./encode.ts";
 import { inspect } from "./inspect.ts";
 import { pull } from "./pull.ts";
+import { trainVae, trainVqgan } from "./train.ts";
 
 /** Every command. A new one is a file of its own and a line here. */
 export const commands: readonly Command[] = [
   encode,
   decode,
   adapt,
+  trainVae,
+  trainVqgan,
   inspect,
   convert,
   pull,

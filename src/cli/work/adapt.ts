@@ -1,4 +1,4 @@
-/** The work of `coda adapt`. */
+/** The work of `coda adapt`, `coda train-vqgan` and `coda train-vae`. */
 import { Gpu } from "../../gpu/mod.ts";
 import { adapt, type AdaptResult, OptionError, resumeAdapt } from "../../train/mod.ts";
 import { UsageError } from "../errors.ts";
@@ -12,7 +12,9 @@ import { RunDisplay, type Show } from "./run_display.ts";
 const DEFAULT_STEPS = 1000;
 
 /** What is to be run. */
-export interface AdaptRequest {
+export interface TrainingRequest {
+  /** What was typed after `coda`. */
+  readonly command: string;
   /** The run's folder. */
   readonly out: string;
   /** Whether it is continued. */
@@ -24,11 +26,12 @@ export interface AdaptRequest {
 }
 
 /** Trains until the end or Ctrl-C, and returns the exit code. */
-export async function runAdapt({ out, resume, given, show }: AdaptRequest): Promise<number> {
+export async function runTraining(request: TrainingRequest): Promise<number> {
+  const { command, out, resume, given, show } = request;
   const start = performance.now();
   const { options, usageError } = await settleOptions(given);
   if (!resume && !options.images?.length) {
-    throw new UsageError("adapt needs at least one IMAGE|FOLDER");
+    throw new UsageError(`${command} needs at least one IMAGE|FOLDER`);
   }
   const { vae, from, vgg, lpips, dino } = options;
   for (const model of [vae, from, vgg, lpips, dino]) await pullFirst(model, show);
@@ -45,19 +48,25 @@ export async function runAdapt({ out, resume, given, show }: AdaptRequest): Prom
   display[Symbol.dispose]();
   const seconds = (performance.now() - start) / 1000;
   if (result.stopped) {
-    console.error(stoppedText(out, result));
+    console.error(stoppedText(request, result));
     return 130;
   }
-  if (!show.json && !show.quiet) console.log(doneText(out, result, seconds));
+  if (!show.json && !show.quiet) console.log(doneText(request, result, seconds));
   return 0;
 }
 
-function stoppedText(out: string, { step, total }: AdaptResult): string {
+function stoppedText({ command, out }: TrainingRequest, { step, total }: AdaptResult): string {
   return `coda: stopped after step ${step} of ${total} and saved; ` +
-    `continue with: coda adapt --out ${out} --resume`;
+    `continue with: coda ${command} --out ${out} --resume`;
 }
 
-function doneText(out: string, { total }: AdaptResult, seconds: number): string {
-  return `${total} steps, ${formatDuration(seconds)}; ` +
-    `use it with: coda encode IMAGE --model ${out}`;
+function doneText(
+  { command, out }: TrainingRequest,
+  { total }: AdaptResult,
+  seconds: number,
+): string {
+  const use = command === "train-vae"
+    ? `adapt it with: coda adapt IMAGE --vae ${out} --out DIR`
+    : `use it with: coda encode IMAGE --model ${out}`;
+  return `${total} steps, ${formatDuration(seconds)}; ${use}`;
 }

@@ -40,6 +40,7 @@ export async function settleOptions({ config, preset, flags }: Given): Promise<S
     usageError({ option, problem }: OptionError): UsageError {
       const isFiles = !Object.hasOwn(said, option) && file && Object.hasOwn(file.options, option);
       if (isFiles) return new UsageError(`--config ${config}: ${option} ${problem}`);
+      if (option === "task") return new UsageError(`the task ${problem}`); // no flag says it
       return new UsageError(`--${option === "imageSize" ? "size" : flagName(option)} ${problem}`);
     },
   };
