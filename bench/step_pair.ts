@@ -8,7 +8,7 @@
  */
 import { fromFileUrl, resolve } from "@std/path";
 
-const STEPS = 7;
+const STEPS = 10;
 const BATCH = 4;
 const CROP = 128;
 
@@ -45,7 +45,7 @@ async function stepsOf(folder: string): Promise<() => Promise<Step>> {
     beta: 0.05,
   });
   quantizer.parameters.initialize(new Random(2));
-  const recipe = { ...defaultRecipe(100), warmupSteps: 100 };
+  const recipe = { ...defaultRecipe(100), warmupSteps: 0 };
   const adaptation = new Adaptation({ vae, lora, quantizer }, recipe);
   const images = noise(gpu, [BATCH, CROP, CROP, 3]);
   return async () => {

@@ -25,7 +25,7 @@ const quantizer = new CodaQuantizer(gpu, {
 quantizer.parameters.initialize(new Random(2));
 const adaptation = new Adaptation({ vae, lora, quantizer }, {
   ...defaultRecipe(100),
-  warmupSteps: 100,
+  warmupSteps: 0, // a joint step before the warm-up's end would not be one
 });
 
 /** A step takes seconds on a CPU adapter, so three of them must do. */

@@ -21,7 +21,10 @@ export interface Budget {
 const MOST_CALLS = 512;
 const MOST_ROUNDS = 7;
 
-/** Times work that was made ready. The first call, which compiles, is not counted. */
+/**
+ * Times work that was made ready. The first call, which compiles, is not counted; the second tells how
+ * many there is time for, and where that is a single one it is it.
+ */
 export async function timed(
   gpu: Gpu,
   { call }: Prepared,
@@ -34,8 +37,9 @@ export async function timed(
     return (performance.now() - start) / 1000 / calls;
   };
   await round(1);
-  const { calls, rounds } = plan(await round(1), budget);
-  const wall = await medianOf(rounds, () => round(calls));
+  const once = await round(1);
+  const { calls, rounds } = plan(once, budget);
+  const wall = calls * rounds === 1 ? once : await medianOf(rounds, () => round(calls));
   if (!gpu.adapter.features.includes("timestamp-query")) return { wall, gpu: null, calls, rounds };
   const measured = await medianOf(rounds, async () => {
     const rows = await gpu.profile(() => repeat(gpu, call, calls));

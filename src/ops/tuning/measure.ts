@@ -2,8 +2,11 @@ import { DeviceLostError, type Gpu, GpuError } from "../../gpu/mod.ts";
 import { candidates, kindOf, recordWith, type Slot, type Tile, type Tiles } from "../tile.ts";
 import { recordProbe } from "./probes.ts";
 
-/** How often each tile is measured; its least time counts. */
-const ROUNDS = 5;
+/**
+ * How often each tile is measured; its least time counts. A run takes milliseconds, beside seconds of
+ * compiling, and on a machine that is busy with other work a few of them may all be disturbed.
+ */
+const ROUNDS = 15;
 
 /** Where a GPU has no timestamps: seconds of work beside which the wait for it is short. */
 const LONG = 0.05;
