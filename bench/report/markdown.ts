@@ -21,6 +21,7 @@ export function markdown({ setting, peaks, torch, rows }: Report): string {
     "## What the adapter can do",
     PEAKS,
     table(["", "measured"], peakFacts(peaks)),
+    ...(setting.isCpu ? [byLoads(peaks)] : []),
     ROWS,
     ...groups.flatMap((group) => [
       `## ${group}`,
@@ -51,6 +52,16 @@ dispatches, "wall" many calls and one wait by the clock; the rate is that of the
 work that of the clock's. Operations are counted as the plain algorithm does them, a multiply-add being
 two; bytes as every operand read once and every result written once. "Of the peak" is beside the float32
 multiply-adds or the copy above.`;
+
+/** Operations of a step of k in a tile of 16 by 16, and its loads of four floats, 16 rows and 16 columns. */
+const STEP = { flop: 2 * 16 * 16, loads: 2 * 16 / 4 };
+
+/** What products reach on a CPU adapter at most. */
+function byLoads({ loads }: Peaks): string {
+  const most = rateText(loads / STEP.loads * STEP.flop, "FLOP/s");
+  return `On a CPU adapter loads are slow, not multiply-adds: a product in tiles of 16 by 16 has
+${STEP.loads} loads for ${STEP.flop} operations, which allows ${most}. That is the limit to hold its rate against.`;
+}
 
 function peakFacts({ float32, float16, copy, loads }: Peaks): string[][] {
   return [

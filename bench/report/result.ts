@@ -7,6 +7,8 @@ import type { TorchTimes } from "./torch.ts";
 export interface Setting {
   /** The adapter's description. */
   adapter: string;
+  /** Whether it runs on the CPU, where loads limit products. */
+  isCpu: boolean;
   /** The driver and its version; null where they cannot be told. */
   driver: string | null;
   /** Processor, cores and operating system. */

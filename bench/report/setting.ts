@@ -8,6 +8,7 @@ export async function settingOf(command: string): Promise<Setting> {
   const processor = await processorName();
   return {
     adapter: adapter.description,
+    isCpu: adapter.isCpu,
     driver: adapter.driver,
     machine: `${processor ? `${processor}, ` : ""}${cpus} logical processors, ${os}`,
     deno,

@@ -19,6 +19,7 @@ const ROW: RowResult = {
 const REPORT: Report = {
   setting: {
     adapter: "Some GPU",
+    isCpu: false,
     driver: null,
     machine: "a machine",
     deno: "2.9.6",
@@ -84,6 +85,12 @@ Deno.test("markdown: rates and shares, and why PyTorch is not there", () => {
   assert(text.includes("--only a\\|b`"), text);
   assert(text.includes("| 512³ | 10  | 20   | 26.8 GFLOP/s | 27 %        |"), text);
   assert(text.includes("| rows | –   | 20   | 5 GB/s | 50 %        |"), text);
+  assert(!text.includes("On a CPU adapter"), text);
+});
+
+Deno.test("markdown: what loads allow products on a CPU adapter", () => {
+  const text = markdown({ ...REPORT, setting: { ...REPORT.setting, isCpu: true } });
+  assert(text.includes("8 loads for 512 operations, which allows 12.8 GFLOP/s."), text);
 });
 
 Deno.test("markdown: PyTorch's times stand beside ours", () => {
