@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { fuseLora, type Lora } from "../nn/mod.ts";
+import { expectHalf } from "../ops/mod.ts";
 import { loadQuantizer, type Quantizer } from "../quantizer/mod.ts";
 import { AutoencoderKL } from "../vae/mod.ts";
 import { loadAdapters } from "./adapters.ts";
@@ -31,6 +32,12 @@ export interface TokenizerFiles {
 export interface TokenizerOptions extends VaeOptions, QuantizerOptions {
   /** Which weights are taken where a checkpoint has moving averages too; "ema". */
   readonly weights?: WeightsKind;
+  /**
+   * Stores the autoencoder's weights and feature maps in f16: half the memory. Tokens and images differ
+   * from those of f32 by rounding: of two codes that are about as near, the other may be chosen. The
+   * model's id stays, which says what codes mean.
+   */
+  readonly half?: boolean;
 }
 
 /** What a tokenizer is made of. */
@@ -61,12 +68,14 @@ const EMBEDDED = "tiny-coda-f8";
  * that holds both models; from files already open; or, without a source, the embedded one.
  *
  * @throws {CheckpointError} where a file is missing, unsound or of another model.
+ * @throws {GpuError} where half is asked for and the adapter has no f16.
  */
 export async function loadTokenizer(
   gpu: Gpu,
   source?: string | TokenizerFiles,
   options: TokenizerOptions = {},
 ): Promise<TokenizerParts> {
+  if (options.half) await expectHalf(gpu);
   if (typeof source === "object") return await loadFused(gpu, opened(source), options);
   using checkpoint = source === undefined
     ? opened(await openEmbedded(EMBEDDED))
@@ -94,7 +103,7 @@ export async function loadTokenizer(
 export async function loadAdapted(
   gpu: Gpu,
   path: string,
-  options: TokenizerOptions = {},
+  options: Omit<TokenizerOptions, "half"> = {},
 ): Promise<AdaptedParts> {
   using checkpoint = await openCheckpoint(path, options.weights);
   return await loadParts(gpu, tokenizerOf(checkpoint, options));
@@ -124,8 +133,9 @@ async function loadFused(
   options: TokenizerOptions,
 ): Promise<TokenizerParts> {
   const source = tokenizerOf(checkpoint, options);
-  const { vae, quantizer } = await loadParts(gpu, source);
-  fuseLora(vae.convs);
+  const { vae: whole, quantizer } = await loadParts(gpu, source);
+  fuseLora(whole.convs);
+  const vae = options.half ? whole.toHalf() : whole;
   try {
     return { vae, quantizer, modelId: await modelId(floatTensors(source)) };
   } catch (error) {

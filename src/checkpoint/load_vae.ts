@@ -1,5 +1,6 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { fuseLora } from "../nn/mod.ts";
+import { expectHalf } from "../ops/mod.ts";
 import { AutoencoderKL } from "../vae/mod.ts";
 import { loadAdapters } from "./adapters.ts";
 import { assemble, type Checkpoint, openCheckpoint } from "./checkpoint.ts";
@@ -11,6 +12,11 @@ import { vaeOf, type VaeOptions } from "./vae_of.ts";
 export interface LoadVaeOptions extends VaeOptions {
   /** Which weights are taken where a checkpoint has moving averages too; "ema". */
   readonly weights?: WeightsKind;
+  /**
+   * Stores weights and feature maps in f16: half the memory, for inference alone. Results differ from
+   * those of f32 by rounding, and are NaN where a map exceeds 65504.
+   */
+  readonly half?: boolean;
 }
 
 /** The continuous VAE that ships with the package: see its model card. */
@@ -25,6 +31,7 @@ const EMBEDDED = "tiny-kl-f8";
  *
  * @throws {CheckpointError} where a file is missing, unsound or of another model, or nothing says the
  * latent's scale.
+ * @throws {GpuError} where half is asked for and the adapter has no f16.
  *
  * @example
  * ```ts
@@ -40,6 +47,7 @@ export async function loadVae(
   path?: string,
   options: LoadVaeOptions = {},
 ): Promise<AutoencoderKL> {
+  if (options.half) await expectHalf(gpu);
   using checkpoint = path === undefined
     ? await openEmbeddedVae()
     : await openCheckpoint(path, options.weights);
@@ -47,7 +55,7 @@ export async function loadVae(
   const vae = await AutoencoderKL.load(gpu, config, weights);
   try {
     if (await loadAdapters(vae, weights)) fuseLora(vae.convs);
-    return vae;
+    return options.half ? vae.toHalf() : vae;
   } catch (error) {
     vae[Symbol.dispose]();
     throw error;

@@ -10,12 +10,18 @@ import { writeSafetensors } from "./safetensors_write.ts";
  * with LoRA fused. Weights stored in fewer bits are another model, with another id.
  *
  * @throws {WriteError} where the folder cannot be written.
+ * @throws {TypeError} where the autoencoder was loaded in f16: its weights are not those of its id.
  */
 export async function saveTokenizer(
   { vae, quantizer }: Pick<TokenizerParts, "vae" | "quantizer">,
   folder: string,
   { dtype = "f32" }: { dtype?: FloatDtype } = {},
 ): Promise<void> {
+  if (vae.half) {
+    throw new TypeError(
+      "save: the weights were rounded to f16 when loaded: load them without half",
+    );
+  }
   await makeFolder(folder);
   const parts = { vae: vae.parameters, quantizer: quantizer.parameters };
   const tensors = [];

@@ -3,7 +3,7 @@ import { extname } from "@std/path";
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { bytesFlag, choiceFlag, numberFlag, stringFlag } from "./flags.ts";
-import { MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
+import { HALF_FLAG, MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
 import { isOutputFile, namedFiles, planOutputs } from "./outputs.ts";
 
 const FORMATS = ["png", "jpeg", "webp"] as const;
@@ -45,6 +45,7 @@ export const decode: Command = defineCommand({
     memory: bytesFlag(
       "GPU memory to stay within, for example 2GB; what needs more is computed in bands",
     ),
+    half: HALF_FLAG,
     ...MODEL_FLAGS,
   },
   examples: [

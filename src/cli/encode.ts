@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { booleanFlag, bytesFlag, numberFlag, stringFlag } from "./flags.ts";
-import { MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
+import { HALF_FLAG, MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
 import { namedImages, planOutputs } from "./outputs.ts";
 
 /** The command. */
@@ -17,7 +17,11 @@ export const encode: Command = defineCommand({
     Images of any size and aspect ratio are taken as they are, or resized with --short-side. One that
     needs more GPU memory than --memory allows, or the adapter has for one tensor, is encoded in
     bands of rows, to the same tokens. A bad image is reported, the others are done, and the exit code
-    is 1.`,
+    is 1.
+
+    --half stores weights and feature maps in 16 bits, which not every model can: one whose values
+    exceed 65504 ends with an error. Where two codes are about as near, it may choose the other; such
+    tokens are decoded with --half or without, as any.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },
   flags: {
     model: TOKENIZER_FLAG,
@@ -39,6 +43,7 @@ export const encode: Command = defineCommand({
     memory: bytesFlag(
       "GPU memory to stay within, for example 2GB; what needs more is computed in bands",
     ),
+    half: HALF_FLAG,
     ...MODEL_FLAGS,
   },
   examples: [

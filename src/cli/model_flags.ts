@@ -1,6 +1,6 @@
 /** Flags of the commands that take a model: which, and what its files may leave unsaid. */
 import { PRESET_NAMES, type PresetName } from "../checkpoint/preset_names.ts";
-import { choiceFlag, type Flag, numberFlag, stringFlag } from "./flags.ts";
+import { booleanFlag, choiceFlag, type Flag, numberFlag, stringFlag } from "./flags.ts";
 
 /** What is known of a model beside its files. */
 export interface ModelFlags {
@@ -35,4 +35,9 @@ export const TOKENIZER_FLAG: Flag<string | undefined> = stringFlag(
   "the tokenizer: a folder that coda adapt wrote, an official CODA folder, a weight file that " +
     "holds it, or hf:owner/name; default the built-in one",
   { short: "m", value: "PATH" },
+);
+
+/** The flag of storage in 16 bits. */
+export const HALF_FLAG: Flag<boolean> = booleanFlag(
+  "store weights and feature maps in 16 bits: half the memory, results that differ by rounding",
 );

@@ -212,7 +212,7 @@ export class Gpu implements Disposable {
     if (options.isHalf && !this.hasHalf) {
       throw new GpuError(
         `${this.adapter.description || "this adapter"} has no floats of 16 bits (feature ` +
-          "shader-f16): go without half",
+          "shader-f16): do without half",
       );
     }
     return (this.#dry ?? this.#pool).allocate(byteLength, options);

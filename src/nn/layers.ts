@@ -9,7 +9,7 @@ import {
   rmsNorm,
 } from "../ops/mod.ts";
 import { groupApply, type GroupStatistics } from "../ops/group_statistics.ts";
-import type { Tensor } from "../tensor/mod.ts";
+import type { FloatType, Tensor } from "../tensor/mod.ts";
 import { constant, uniformFanIn } from "./initializers.ts";
 import type { LoraAdapter } from "./lora.ts";
 import type { Parameters } from "./parameters.ts";
@@ -50,6 +50,11 @@ export class Conv2d {
   readonly bias: Tensor;
   /** Stride and padding. */
   readonly config: Conv2dConfig;
+  /** How its result is stored: as its weight is, unless the configuration says otherwise. */
+  get dtype(): FloatType {
+    return this.config.dtype ?? (this.weight.dtype === "f16" ? "f16" : "f32");
+  }
+
   /** The adapter that is trained in its stead; undefined without one. */
   lora: LoraAdapter | undefined;
 

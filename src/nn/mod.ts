@@ -20,6 +20,7 @@ export {
   PAGE_BLOCK,
   type Parameter,
   Parameters,
+  type ParametersOptions,
   type Weights,
   weightsOf,
   type WeightSource,

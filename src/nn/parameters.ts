@@ -1,5 +1,13 @@
 import type { Gpu, Storage } from "../gpu/mod.ts";
-import { type Random, type Shape, shapeText, sizeOf, Tensor } from "../tensor/mod.ts";
+import { cast } from "../ops/mod.ts";
+import {
+  type FloatType,
+  ownTensor,
+  type Random,
+  type Shape,
+  shapeText,
+  type Tensor,
+} from "../tensor/mod.ts";
 import { fromFileLayout, type Layout, onGpuShape, toFileLayout } from "./layout.ts";
 
 /** Makes a parameter's first values, in the layout of weight files. */
@@ -52,6 +60,15 @@ export interface Page {
 /** Elements; a parameter begins on a page at a multiple of it. */
 export const PAGE_BLOCK = 1024;
 
+/** How parameters are stored. */
+export interface ParametersOptions {
+  /**
+   * Whether those of more than one axis, the weights, are stored in f16: half the memory, for inference
+   * alone. The few numbers of biases and norms stay f32.
+   */
+  half?: boolean;
+}
+
 /** How a parameter is declared beside its name and shape. */
 export interface Declaration {
   /** How the file's axes become the GPU's; "plain" keeps them. */
@@ -70,10 +87,12 @@ export class Parameters implements Disposable {
   #all: Map<string, Parameter>;
   #laid: { pages?: readonly Page[] };
   #prefix: string;
+  #half: boolean;
 
-  /** An empty set. */
-  constructor(gpu: Gpu) {
+  /** An empty set. @throws {GpuError} by `declare`, where the adapter has no f16 that is asked for. */
+  constructor(gpu: Gpu, { half = false }: ParametersOptions = {}) {
     this.gpu = gpu;
+    this.#half = half;
     this.#all = new Map();
     this.#laid = {};
     this.#prefix = "";
@@ -81,7 +100,7 @@ export class Parameters implements Disposable {
 
   /** The same set, where every name is taken below `name.`. */
   at(name: string): Parameters {
-    const child = new Parameters(this.gpu);
+    const child = new Parameters(this.gpu, { half: this.#half });
     child.#all = this.#all;
     child.#laid = this.#laid;
     child.#prefix = `${this.#prefix}${name}.`;
@@ -99,12 +118,8 @@ export class Parameters implements Disposable {
     const full = this.#prefix + name;
     if (this.#all.has(full)) throw new TypeError(`parameter ${full} is declared twice`);
     if (this.#laid.pages) throw new TypeError(`parameter ${full} comes after the pages were laid`);
-    const tensor = new Tensor(
-      this.gpu,
-      this.gpu.allocate(sizeOf(shape) * 4),
-      onGpuShape(shape, layout),
-      "f32",
-    );
+    const dtype = this.#half && shape.length > 1 ? "f16" : "f32";
+    const tensor = ownTensor(this.gpu, onGpuShape(shape, layout), dtype);
     this.#all.set(full, { name: full, shape, layout, tensor, initialize });
     return tensor;
   }
@@ -122,8 +137,13 @@ export class Parameters implements Disposable {
   /**
    * The set as few buffers, in order: as many neighbours in each as the adapter binds at once. The
    * first call moves the parameters there, for good; sets of the same shapes have the same pages.
+   *
+   * @throws {TypeError} where weights are f16, which are not trained.
    */
   pages(): readonly Page[] {
+    if (this.#half) {
+      throw new TypeError("parameters in f16 are for inference: load them without half");
+    }
     const most = this.gpu.adapter.limits.maxStorageBufferBindingSize / 4;
     return this.#laid.pages ??= grouped([...this], most).map((parameters) => ({
       parameters,
@@ -136,6 +156,16 @@ export class Parameters implements Disposable {
   async load(source: WeightSource): Promise<void> {
     for (const parameter of this) {
       set(parameter, await source.floats(parameter.name, parameter.shape));
+    }
+  }
+
+  /** Takes over the values of a set of the same names and shapes, which is freed on the way. */
+  takeOver(others: Parameters): void {
+    for (const { name, tensor } of this) {
+      using _scope = this.gpu.scope();
+      const other = others.#all.get(name)!.tensor;
+      this.gpu.copy(cast(other, tensor.dtype as FloatType).storage, tensor.storage);
+      other.dispose();
     }
   }
 
@@ -173,7 +203,8 @@ export class Parameters implements Disposable {
 
 /** Reads one parameter's values back, in the layout of weight files. */
 export async function weightsOf({ name, shape, layout, tensor }: Parameter): Promise<Weights> {
-  return { name, shape, data: toFileLayout(await tensor.readF32(), shape, layout) };
+  const values = await tensor.read() as Float32Array<ArrayBuffer>;
+  return { name, shape, data: toFileLayout(values, shape, layout) };
 }
 
 /** Neighbours together as long as they fit. */

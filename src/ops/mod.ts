@@ -21,6 +21,7 @@ export { cropOr } from "./crop_or.ts";
 export { fusedConv2d, type FusedConv2dOptions, type FusedNorm } from "./fused_conv2d.ts";
 export { gather } from "./gather.ts";
 export { groupNorm, type GroupNormOptions } from "./group_norm.ts";
+export { expectHalf } from "./half.ts";
 export { layerNorm } from "./layer_norm.ts";
 export { matmul, type MatmulOptions } from "./matmul.ts";
 export { maxPool2d, type MaxPool2dOptions } from "./max_pool2d.ts";

@@ -1,7 +1,7 @@
 import { type Conv2d, GroupNorm, type Parameters } from "../nn/mod.ts";
 import { attentionOfSome } from "../ops/attention.ts";
 import { attentionToSome, joinAttention, joinedAttention } from "../ops/attention_parts.ts";
-import { add, attention, reshape } from "../ops/mod.ts";
+import { attention, reshape } from "../ops/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
 import { type BlockContext, makeConv } from "./blocks.ts";
 import type { Layer } from "./sequence.ts";
@@ -25,12 +25,13 @@ export class AttentionBlock implements Layer {
 
   /** Declares norm, q, k, v and proj_out. */
   constructor(context: BlockContext, parameters: Parameters, channels: number) {
-    const pointwise = (name: string) =>
-      makeConv(context, parameters.at(name), channels, channels, { kernel: 1 });
+    const pointwise = (name: string, dtype?: "f32") =>
+      makeConv(context, parameters.at(name), channels, channels, { kernel: 1, dtype });
     this.#norm = new GroupNorm(parameters.at("norm"), channels, context.groups);
-    this.#q = pointwise("q");
-    this.#k = pointwise("k");
-    this.#v = pointwise("v");
+    // Scores are sums over all channels, which f16 may not hold: attention is in f32 throughout.
+    this.#q = pointwise("q", "f32");
+    this.#k = pointwise("k", "f32");
+    this.#v = pointwise("v", "f32");
     this.#out = pointwise("proj_out");
   }
 
@@ -76,7 +77,7 @@ export class AttentionBlock implements Layer {
       const theirs = [keys, values].map((map) => ({ map, rows: () => rows }));
       const before = found ? [{ map: found, rows: sameRows }] : [];
       found = stages.add({
-        result: { ...map, channels: map.channels + 1 },
+        result: { ...map, channels: map.channels + 1, dtype: "f32" },
         readings: [this.#reading(map), ...theirs, ...before],
         compute: ([part, { tensor: k }, { tensor: v }, before]) => {
           using scope = k.gpu.scope();
@@ -109,7 +110,7 @@ export class AttentionBlock implements Layer {
 
   #plus(x: Tensor, found: Tensor): Tensor {
     using scope = x.gpu.scope();
-    return scope.keep(add(x, this.#out.forward(reshape(found, x.shape))));
+    return scope.keep(this.#out.forward(reshape(found, x.shape), { residual: x }));
   }
 }
 

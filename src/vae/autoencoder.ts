@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { type Conv2d, Parameters, type WeightSource } from "../nn/mod.ts";
+import { type Conv2d, Parameters, type ParametersOptions, type WeightSource } from "../nn/mod.ts";
 import { add, affine, clamp, exp, type ImageSize, mul, slice } from "../ops/mod.ts";
 import { ShapeError, shapeText, type Tensor } from "../tensor/mod.ts";
 import type { BlockContext } from "./blocks.ts";
@@ -32,6 +32,11 @@ export function samplePosterior({ mean, logVariance }: Posterior, noise: Tensor)
 export class AutoencoderKL implements Disposable {
   /** Its shape. */
   readonly config: VaeConfig;
+  /**
+   * Whether its weights and the feature maps between its layers are stored in f16; what is computed,
+   * and what goes in and comes out, is f32 all the same. It is for inference then.
+   */
+  readonly half: boolean;
   /** Its parameters by LDM key. */
   readonly parameters: Parameters;
   /** Its convolutions, which LoRA adapts. */
@@ -44,8 +49,12 @@ export class AutoencoderKL implements Disposable {
   #quantConv: Conv2d | undefined;
   #postQuantConv: Conv2d | undefined;
 
-  /** Declares the parameters; they are undefined until loaded or initialised. */
-  constructor(gpu: Gpu, config: VaeConfig) {
+  /**
+   * Declares the parameters; they are undefined until loaded or initialised.
+   *
+   * @throws {GpuError} where the adapter has no f16 that is asked for.
+   */
+  constructor(gpu: Gpu, config: VaeConfig, { half = false }: ParametersOptions = {}) {
     const context: BlockContext = {
       groups: config.normGroups,
       convs: [],
@@ -53,10 +62,11 @@ export class AutoencoderKL implements Disposable {
     };
     const z = config.latentChannels;
     const pointwise = (name: string, channels: number) =>
-      makeConv(context, this.parameters.at(name), channels, channels, { kernel: 1 });
+      makeConv(context, this.parameters.at(name), channels, channels, { kernel: 1, dtype: "f32" });
     this.config = config;
+    this.half = half;
     this.reduction = reductionOf(config);
-    this.parameters = new Parameters(gpu);
+    this.parameters = new Parameters(gpu, { half });
     this.#encoder = new Encoder(context, this.parameters.at("encoder"), config);
     this.#decoder = new Decoder(context, this.parameters.at("decoder"), config);
     this.#quantConv = config.quantConv ? pointwise("quant_conv", 2 * z) : undefined;
@@ -87,6 +97,18 @@ export class AutoencoderKL implements Disposable {
       vae[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /**
+   * The same autoencoder with its weights and feature maps stored in f16, in place of this one, which is
+   * freed. A value in a feature map that exceeds 65504 makes what comes out NaN.
+   *
+   * @throws {GpuError} where the adapter has no f16.
+   */
+  toHalf(): AutoencoderKL {
+    const half = new AutoencoderKL(this.parameters.gpu, this.config, { half: true });
+    half.parameters.takeOver(this.parameters);
+    return half;
   }
 
   /** Mean, then log-variance as the network gives it: [N, H, W, 3] in [-1, 1] → [N, H/f, W/f, 2z]. */
@@ -141,7 +163,7 @@ export class AutoencoderKL implements Disposable {
    */
   encoderStages({ height, width }: ImageSize, keyParts: number = 1): Stages {
     const channels = this.config.inChannels;
-    const stages = new Stages({ height, width, channels }, keyParts);
+    const stages = new Stages({ height, width, channels, dtype: "f32" }, keyParts);
     const hidden = this.#encoder.addTo(stages, stages.input);
     if (this.#quantConv) stages.conv(this.#quantConv, hidden);
     return stages;
@@ -154,7 +176,8 @@ export class AutoencoderKL implements Disposable {
    */
   decoderStages({ height, width }: ImageSize, keyParts: number = 1): Stages {
     const f = this.reduction;
-    const z = { height: height / f, width: width / f, channels: this.config.latentChannels };
+    const channels = this.config.latentChannels;
+    const z = { height: height / f, width: width / f, channels, dtype: "f32" as const };
     const stages = new Stages(z, keyParts);
     this.#decoder.addTo(stages, this.#postQuantConv ? stages.conv(this.#postQuantConv, z) : z);
     return stages;

@@ -1,5 +1,5 @@
 import type { Gpu } from "../gpu/mod.ts";
-import { empty, sizeOf, type Tensor } from "../tensor/mod.ts";
+import { bytesOf, empty, type Tensor } from "../tensor/mod.ts";
 import { type Bands, momentsOf } from "./run_bands.ts";
 import { bandsOf, type FeatureMap, type Rows, type Stages } from "./stages.ts";
 import { GpuMap, type StoredMap } from "./stored_map.ts";
@@ -42,7 +42,7 @@ export function highestBands(
 function mapBytes(stages: Stages, i: number): number {
   const maps = [...earlierMaps(stages, i), stages.all[i].result];
   return maps.filter((map) => !isAway(stages, map, false))
-    .reduce((sum, { height, width, channels }) => sum + 4 * sizeOf([height, width, channels]), 0);
+    .reduce((sum, map) => sum + bytesOf(map.height * map.width * map.channels, map.dtype), 0);
 }
 
 /** The maps before a stage that it or a later one reads. */
@@ -114,6 +114,6 @@ function putEmpty(gpu: Gpu, map: FeatureMap, stored: StoredMap, rows: Rows): voi
   stored.put(rows, emptyRows(gpu, map, rows));
 }
 
-function emptyRows(gpu: Gpu, { width, channels }: FeatureMap, { from, to }: Rows): Tensor {
-  return empty(gpu, [1, to - from, width, channels]);
+function emptyRows(gpu: Gpu, { width, channels, dtype }: FeatureMap, { from, to }: Rows): Tensor {
+  return empty(gpu, [1, to - from, width, channels], dtype);
 }

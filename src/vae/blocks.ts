@@ -18,13 +18,9 @@ export function makeConv(
   parameters: Parameters,
   input: number,
   output: number,
-  { kernel = 3, stride = 1, padding = kernel >> 1 }: {
-    kernel?: number;
-    stride?: number;
-    padding?: Conv2d["config"]["padding"];
-  } = {},
+  { kernel = 3, stride = 1, padding = kernel >> 1, dtype }: Partial<Conv2d["config"]> = {},
 ): Conv2d {
-  const conv = new Conv2d(parameters, input, output, { kernel, stride, padding });
+  const conv = new Conv2d(parameters, input, output, { kernel, stride, padding, dtype });
   convs.push(conv);
   return conv;
 }

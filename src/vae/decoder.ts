@@ -24,7 +24,9 @@ export class Decoder implements Layer {
       ...coarseToFine.flatMap((i) => decoderLevel(context, parameters.at("up"), config, i)),
     ], context);
     this.#normOut = new GroupNorm(parameters.at("norm_out"), channels[0], context.groups);
-    this.#convOut = makeConv(context, parameters.at("conv_out"), channels[0], config.inChannels);
+    this.#convOut = makeConv(context, parameters.at("conv_out"), channels[0], config.inChannels, {
+      dtype: "f32",
+    });
   }
 
   /** [N, h, w, z] → [N, f·h, f·w, 3]. */

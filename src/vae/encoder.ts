@@ -27,7 +27,9 @@ export class Encoder implements Layer {
     const mid = middle(context, parameters.at("mid"), config, last);
     this.#body = new Sequence([...levels, ...mid], context);
     this.#normOut = new GroupNorm(parameters.at("norm_out"), last, context.groups);
-    this.#convOut = makeConv(context, parameters.at("conv_out"), last, 2 * latentChannels);
+    this.#convOut = makeConv(context, parameters.at("conv_out"), last, 2 * latentChannels, {
+      dtype: "f32",
+    });
   }
 
   /** [N, H, W, 3] in [-1, 1] → [N, H/f, W/f, 2z]. */

@@ -9,6 +9,7 @@ import {
   type Tensor,
 } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "./autoencoder.ts";
+import { expectFinite } from "./half.ts";
 import { type BandPlan, type MemoryPlan, planInBands, planWhole } from "./memory_plan.ts";
 import { runInBands } from "./run_bands.ts";
 
@@ -62,8 +63,9 @@ export class VaeInMemory implements Disposable {
    * @throws {OutOfMemoryError} where not even the lowest bands fit.
    */
   planEncode(size: ImageSize, count: number, then: OfMoments): MemoryPlan {
-    const whole = this.#planWhole(size, count, then);
-    return whole ?? (count > 1 ? this.planEncode(size, 1, then) : this.#planBands(size, then));
+    const work = this.#withMoments(then);
+    const whole = this.#planWhole(size, count, work);
+    return whole ?? (count > 1 ? this.planEncode(size, 1, then) : this.#planBands(size, work));
   }
 
   /** How a latent is decoded. @throws {OutOfMemoryError} where not even the lowest bands fit. */
@@ -79,8 +81,28 @@ export class VaeInMemory implements Disposable {
    * too much together, of those of one image after another.
    *
    * @throws {OutOfMemoryError} where not even the lowest bands fit.
+   * @throws {HalfOverflowError} where the moments are not finite.
    */
   async encode(
+    values: () => Float32Array,
+    size: ImageSize,
+    count: number,
+    then: OfMoments,
+  ): Promise<Values[]> {
+    const found = await this.#encode(values, size, count, this.#withMoments(then));
+    if (!this.#vae.half) return found;
+    const [moments, ...wanted] = found;
+    expectFinite("what the image is encoded to", moments);
+    return wanted;
+  }
+
+  /** In f16 the moments are wanted too: no code would show that they are not finite. */
+  #withMoments({ name, make }: OfMoments): OfMoments {
+    if (!this.#vae.half) return { name, make };
+    return { name, make: (moments) => [moments, ...make(moments)] };
+  }
+
+  async #encode(
     values: () => Float32Array,
     size: ImageSize,
     count: number,
@@ -99,7 +121,7 @@ export class VaeInMemory implements Disposable {
     const each: Values[][] = [];
     for (let n = 0; n < count; n++) {
       const [from, to] = [n, n + 1].map((image) => image * all.length / count);
-      each.push(await this.encode(() => all.subarray(from, to), size, 1, then));
+      each.push(await this.#encode(() => all.subarray(from, to), size, 1, then));
     }
     return each[0].map((_, i) => joined(each.map((one) => one[i])));
   }
@@ -108,8 +130,15 @@ export class VaeInMemory implements Disposable {
    * The values of the image of a size that a latent is decoded to, [1, height, width, 3].
    *
    * @throws {OutOfMemoryError} where not even the lowest bands fit.
+   * @throws {HalfOverflowError} where the image is not finite.
    */
   async decode(size: ImageSize, latent: ToLatent): Promise<Float32Array> {
+    const values = await this.#decode(size, latent);
+    if (this.#vae.half) expectFinite("the decoded image", values);
+    return values;
+  }
+
+  async #decode(size: ImageSize, latent: ToLatent): Promise<Float32Array> {
     while (this.#running) await this.#running;
     const plan = this.planDecode(size, latent);
     const name = decodeName(size, latent);

@@ -1,7 +1,7 @@
 import type { Conv2d, GroupNorm } from "../nn/mod.ts";
 import type { FusedConv2dOptions } from "../ops/mod.ts";
 import type { GroupStatistics } from "../ops/group_statistics.ts";
-import type { Tensor } from "../tensor/mod.ts";
+import type { FloatType, Tensor } from "../tensor/mod.ts";
 
 /** Rows of a feature map, from the first up to, not including, the second. */
 export interface Rows {
@@ -14,6 +14,8 @@ export interface FeatureMap {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  /** How it is stored. */
+  readonly dtype: FloatType;
 }
 
 /** The bands of a map from its top: of equal height, the last as high as what is left. */
@@ -158,6 +160,7 @@ export class Window {
       height: length(height + top + bottom),
       width: length(width + left + right),
       channels: this.#conv.weight.shape[3],
+      dtype: this.#conv.dtype,
     };
   }
 

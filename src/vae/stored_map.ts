@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { concat, slice } from "../ops/mod.ts";
-import { fromArray, share, type Tensor } from "../tensor/mod.ts";
+import { empty, type FloatType, share, type Tensor } from "../tensor/mod.ts";
 import type { FeatureMap, Rows } from "./stages.ts";
 
 /** The rows of a feature map, put band by band from the top and taken as they are needed. */
@@ -69,11 +69,13 @@ export class HostMap implements StoredMap {
   #gpu: Gpu;
   #row: number; // values
   #shape: readonly number[];
+  #dtype: FloatType;
   #bands: HostBand[] = [];
 
   /** A map of this size, of these values where they are known. */
-  constructor(gpu: Gpu, { height, width, channels }: FeatureMap, values?: Float32Array) {
+  constructor(gpu: Gpu, { height, width, channels, dtype }: FeatureMap, values?: Float32Array) {
     this.#gpu = gpu;
+    this.#dtype = dtype;
     this.#row = width * channels;
     this.#shape = [width, channels];
     if (values) this.#bands.push({ rows: { from: 0, to: height }, values });
@@ -82,11 +84,13 @@ export class HostMap implements StoredMap {
   async put(rows: Rows, tensor: Tensor): Promise<void> {
     const band: HostBand = { rows, values: new Float32Array(0) };
     this.#bands.push(band);
-    band.values = await tensor.readF32();
+    band.values = await tensor.read() as Float32Array;
   }
 
   take(rows: Rows): Tensor {
-    return fromArray(this.#gpu, this.values(rows), [1, rows.to - rows.from, ...this.#shape]);
+    const tensor = empty(this.#gpu, [1, rows.to - rows.from, ...this.#shape], this.#dtype);
+    tensor.write(this.values(rows));
+    return tensor;
   }
 
   /** The values of rows that were put. */

@@ -35,6 +35,7 @@ export async function decodeFiles(jobs: readonly Job[], options: DecodeOptions):
     scale: options.scale,
     shift: options.shift,
     memoryBytes: options.memory,
+    half: options.half,
   });
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "decode", unit: "images", total: jobs.length, quiet });

@@ -50,6 +50,7 @@ export async function encodeImages(
     scale: options.scale,
     shift: options.shift,
     memoryBytes: options.memory,
+    half: options.half,
   });
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "encode", unit: "images", total: jobs.length, quiet });
