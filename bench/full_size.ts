@@ -4,8 +4,9 @@
  * planned, and the most bytes that GPU buffers took. The weights are random, by the rule of
  * tests/conformance/generated.ts: KL-16's are those of the goldens' `vae_mar_full`.
  *
- * `--size 768x512` cuts another part of the photograph than the middle 256²; `--compare` runs a second
- * time without a limit and tells how far the two are apart; `--family` takes another autoencoder.
+ * `--size 768x512` cuts another part of the photograph than the middle 256²; `--half` stores weights and
+ * feature maps in f16; `--compare` runs a second time in f32 without a limit and tells how far the two
+ * are apart; `--family` takes another autoencoder.
  *
  * @module
  */
@@ -83,9 +84,11 @@ async function run(
   folder: string,
   image: Image,
   memoryBytes: number | undefined,
+  half: boolean,
 ): Promise<{ tokens: Tokens; decoded: Image }> {
   const load = performance.now();
-  using tokenizer = await Tokenizer.load(folder, { memoryBytes });
+  using tokenizer = await Tokenizer.load(folder, { memoryBytes, half });
+  tokenizer.gpu.trim();
   const { gpu } = tokenizer;
   await gpu.sync();
   const limit = memoryBytes === undefined ? "no limit" : `within ${formatBytes(memoryBytes)}`;
@@ -113,6 +116,7 @@ function tell(start: number): string {
 
 const { flags, args } = parseFlags({
   memory: bytesFlag("GPU memory to stay within"),
+  half: booleanFlag("weights and feature maps in f16"),
   size: stringFlag("width and height", { default: "256x256" }),
   family: choiceFlag("the autoencoder", VAE_FAMILIES.map(({ name }) => name), {
     default: VAE_FAMILIES[0].name,
@@ -129,9 +133,9 @@ try {
   const image = cut(await loadImage(args[0]), size);
   console.log(`${flags.family}, V = ${CODES}, ${flags.size}`);
   await write(folder, VAE_FAMILIES.find(({ name }) => name === flags.family)!);
-  const found = await run(folder, image, flags.memory);
+  const found = await run(folder, image, flags.memory, flags.half);
   if (flags.compare) {
-    const free = await run(folder, image, undefined);
+    const free = await run(folder, image, undefined, false);
     const same = JSON.stringify(found.tokens.indices) === JSON.stringify(free.tokens.indices);
     const apart = psnr(found.decoded, free.decoded);
     console.log(`tokens ${same ? "equal" : "differ"}, images ${apart} dB apart`);

@@ -93,6 +93,7 @@ export class Tokenizer implements Disposable {
    * @throws {CheckpointError} where config.json is no tokenizer's, or a tensor is missing or has
    * another shape; it names file and field or tensor.
    * @throws {NoAdapterError} where there is no GPU adapter.
+   * @throws {GpuError} where half is asked for and the adapter has no f16.
    */
   static async load(
     source?: string | TokenizerFiles,
@@ -139,6 +140,7 @@ export class Tokenizer implements Disposable {
    *
    * @throws {RangeError} where the image is smaller than one latent position, or larger than the
    * adapter can hold.
+   * @throws {HalfOverflowError} where the model is in half, which cannot hold what it computes.
    */
   async encode(image: Image): Promise<Tokens> {
     const [tokens] = await this.encodeBatch([image]);
@@ -171,6 +173,7 @@ export class Tokenizer implements Disposable {
    * @throws {TokenFileError} where another model made the tokens.
    * @throws {RangeError} where `scales` is not between 1 and what the tokens hold, or sizes, grids or
    * codebook are not those of the model.
+   * @throws {HalfOverflowError} as {@link Tokenizer.encode}.
    */
   async decode(tokens: Tokens, options: DecodeOptions = {}): Promise<Image> {
     const scales = options.scales ?? tokens.grids.length;
@@ -208,6 +211,7 @@ export class Tokenizer implements Disposable {
    * Writes the tokenizer to a folder that {@link Tokenizer.load} reads.
    *
    * @throws {WriteError} where the folder cannot be written.
+   * @throws {TypeError} where it was loaded in half: its weights are not those of its id.
    */
   async save(folder: string, options: { dtype?: FloatDtype } = {}): Promise<void> {
     await saveTokenizer(this, folder, options);

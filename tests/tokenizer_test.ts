@@ -128,6 +128,28 @@ gpuTest("replayed work gives the tokens and images of work done anew", async (gp
   });
 });
 
+gpuTest(
+  "in half, a tokenizer has its id and decodes any of its tokens, but is not saved",
+  async (gpu) => {
+    await withTokenizer(gpu, async (tokenizer, folder) => {
+      using half = await Tokenizer.load(folder, { gpu, half: true });
+      assertEquals(half.modelId, tokenizer.modelId);
+      const image = makeImage(4, 8, 8);
+      const [expected, found] = await Promise.all(
+        [tokenizer, half].map(async (own) =>
+          (await own.decode(await tokenizer.encode(image))).data
+        ),
+      );
+      assert(found.every((byte, i) => Math.abs(byte - expected[i]) <= 3));
+      const tokens = await half.encode(image);
+      await tokenizer.decode(tokens);
+      const [small, large] = [half, tokenizer].map((own) => own.plan("decode", tokens).bytes);
+      assert(small < large, `${small} bytes, ${large} in f32`);
+      await assertRejects(() => half.save(`${folder}/copy`), TypeError, "load them without half");
+    });
+  },
+);
+
 gpuTest("a saved tokenizer is the same model; in half precision it is another", async (gpu) => {
   await withTokenizer(gpu, async (tokenizer, folder) => {
     const image = makeImage(4, 8, 8);

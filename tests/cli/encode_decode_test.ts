@@ -65,6 +65,22 @@ withTokenizer(
 );
 
 withTokenizer(
+  "encode and decode --half: what the library has in half",
+  async (path, model, gpu) => {
+    const [photo, file] = [join(path, "0.png"), join(path, "0.coda")];
+    await writeImages(path, [[16, 12]]);
+    using tokenizer = await Tokenizer.load(model, { gpu, half: true });
+    const tokens = await tokenizer.encode(await loadImage(photo));
+    for (const args of [["encode", photo], ["decode", file]]) {
+      const run = await coda([...args, "--model", model, "--out", path, "--half", "--quiet"]);
+      assertEquals({ code: run.code, stderr: run.stderr }, { code: 0, stderr: "" });
+    }
+    assertEquals(await readTokens(file), tokens);
+    assertEquals(await loadImage(photo), await tokenizer.decode(tokens));
+  },
+);
+
+withTokenizer(
   "decode: the library's image, in every format, from a prefix too",
   async (path, model, gpu) => {
     using tokenizer = await Tokenizer.load(model, { gpu });
