@@ -89,7 +89,7 @@ async function resultOf(run: QuantizerRun, images: readonly Image[]): Promise<vo
 
 function tell(name: string, { step, total, phase, losses, codebookUse }: TrainingProgress): void {
   if (phase === "warmup" && step % 100 !== 0) return;
-  const used = (100 * codebookUse).toFixed(1);
+  const used = (100 * codebookUse!).toFixed(1);
   console.log(`${name} ${step}/${total} ${phase} loss ${losses.total.toFixed(4)} codes ${used} %`);
 }
 

@@ -90,7 +90,7 @@ ${
         trains,
         ...MOMENTS.map(({ at }) => {
           const { codebookUse, perplexity } = training[Math.round(at * (training.length - 1))];
-          return `${percent(codebookUse)}, ${perplexity.toFixed(1)}`;
+          return `${percent(codebookUse!)}, ${perplexity!.toFixed(1)}`;
         }),
       ]),
     )

@@ -21,12 +21,12 @@ export interface TrainingProgress extends StepInfo {
   readonly gradNorm: number;
   /** What else {@link StepNumbers} names. */
   readonly measures: { readonly [name: string]: number };
-  /** The share of the codebook that the steps of the last reports used, 0 to 1. */
-  readonly codebookUse: number;
+  /** The share of the codebook that the steps of the last reports used, 0 to 1; with a quantizer. */
+  readonly codebookUse?: number;
   /** The rest of it: codes that no scale chose in those steps. */
-  readonly deadCodes: number;
+  readonly deadCodes?: number;
   /** The perplexity of the codes of those steps. */
-  readonly perplexity: number;
+  readonly perplexity?: number;
   /** Use and perplexity of each scale in those steps, coarse to fine; none without a quantizer. */
   readonly scales: readonly CodebookUse[];
   /** Images (in the warm-up latents) per second of late. */
@@ -76,15 +76,12 @@ export class ProgressMeter {
   report(info: StepInfo, { numbers, counts, images }: ReadStep): TrainingProgress {
     this.#window = [...this.#window, counts].slice(-WINDOW);
     const byScale = counts.map((_, scale) => total(this.#window.map((report) => report[scale])));
-    const { used, perplexity } = useOfCounts(total(byScale));
     return {
       ...info,
       losses: lossesOf(numbers),
       gradNorm: numbers.gradNorm,
       measures: measuresOf(numbers),
-      codebookUse: used,
-      deadCodes: 1 - used,
-      perplexity,
+      ...byScale.length > 0 && useOfAll(total(byScale)),
       scales: byScale.map(useOfCounts),
       imagesPerSecond: this.#measure(images),
     };
@@ -101,8 +98,13 @@ export class ProgressMeter {
   }
 }
 
+function useOfAll(counts: Float64Array) {
+  const { used, perplexity } = useOfCounts(counts);
+  return { codebookUse: used, deadCodes: 1 - used, perplexity };
+}
+
 function total(parts: readonly ArrayLike<number>[]): Float64Array {
-  const sum = new Float64Array(parts[0]?.length ?? 0);
+  const sum = new Float64Array(parts[0].length);
   for (const part of parts) {
     for (let code = 0; code < sum.length; code++) sum[code] += part[code];
   }

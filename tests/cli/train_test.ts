@@ -52,7 +52,10 @@ Deno.test("train-vae and train-vqgan: wrong usage ends with 2", async () => {
       [["train-vqgan", "--out", "run"], "train-vqgan needs at least one IMAGE|FOLDER"],
       [["train-vqgan", "photos", "--out", "run", "--lr", "0"], "--lr takes a number above 0"],
       [["train-vae", "photos", "--out", "run", "--rank", "2"], "unknown flag --rank"],
-      [["adapt", "photos", "--out", "run", "--quantizer", "lfq"], "--quantizer is one of coda, nearest, multiscale"],
+      [
+        ["adapt", "photos", "--out", "run", "--quantizer", "lfq"],
+        "--quantizer is one of coda, nearest, multiscale",
+      ],
     ] as const
   ) {
     const { code, stdout, stderr } = await coda([...args]);

@@ -12,9 +12,19 @@ Deno.test("a report has use and perplexity of each scale, and the codes that non
   assertEquals(report.scales[1].used, 0.75);
   const entropy = -(0.2 * Math.log(0.2) + 0.8 * Math.log(0.4));
   assertAlmostEquals(report.scales[1].perplexity, Math.exp(entropy), 1e-12);
-  assertAlmostEquals(report.perplexity, Math.exp(1.5 * Math.LN2), 1e-12); // 4, 2, 2 of 8
+  assertAlmostEquals(report.perplexity!, Math.exp(1.5 * Math.LN2), 1e-12); // 4, 2, 2 of 8
   assertEquals([report.gradNorm, report.losses], [2, { total: 1, vq: 1, entropy: 0 }]);
   assertEquals(report.measures, { accReal: 0.5 });
+});
+
+Deno.test("a report without a quantizer has no use of codes", () => {
+  const report = new ProgressMeter().report(INFO, { numbers: NUMBERS, counts: [], images: 5 });
+  assertEquals([report.codebookUse, report.deadCodes, report.perplexity], [
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assertEquals(report.scales, []);
 });
 
 Deno.test("the last eight reports are counted together", () => {

@@ -143,7 +143,7 @@ gpuTest("adapt: reports losses, rate and codebook use", async (gpu) => {
   assertEquals(encoded, [2, 4, 6, 8, 10]);
   for (const { losses, gradNorm, codebookUse, perplexity, imagesPerSecond } of reports) {
     assert([losses.total, losses.vq, losses.entropy, gradNorm].every(Number.isFinite));
-    assert(codebookUse > 0 && codebookUse <= 1 && perplexity >= 1 && perplexity <= 16);
+    assert(codebookUse! > 0 && codebookUse! <= 1 && perplexity! >= 1 && perplexity! <= 16);
     assert(imagesPerSecond > 0);
   }
   assertEquals("l1" in reports[0].losses, false);

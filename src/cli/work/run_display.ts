@@ -83,14 +83,14 @@ function evaluationText(evaluation: Evaluation, isBest: boolean): string {
 
 /** A report as a line. */
 export function reportText(progress: TrainingProgress): string {
-  const { step, total, phase, losses, gradNorm, scales, codebookUse, imagesPerSecond } = progress;
+  const { step, total, phase, losses, gradNorm, codebookUse, imagesPerSecond } = progress;
   const { total: loss, ...each } = losses;
   const parts = [
     `step ${step}/${total} ${phase}`,
     `loss ${loss.toFixed(4)}`,
     ...Object.entries(each).map(([name, value]) => `${name} ${value.toFixed(4)}`),
     `gradient ${gradNorm.toFixed(2)}`,
-    ...(scales.length > 0 ? [`codes ${(codebookUse * 100).toFixed(1)} %`] : []),
+    ...codebookUse === undefined ? [] : [`codes ${(codebookUse * 100).toFixed(1)} %`],
     `${imagesPerSecond.toPrecision(3)} ${phase === "warmup" ? "latents" : "images"}/s`,
   ];
   return parts.join("  ");
