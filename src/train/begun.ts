@@ -1,7 +1,13 @@
 import { Checkpoints } from "./checkpoints.ts";
 
 /** What a run writes before its first save. */
-const BEGUN: readonly string[] = ["config.json", "metrics.jsonl", "checkpoints", "samples"];
+const BEGUN: readonly string[] = [
+  "config.json",
+  "metrics.jsonl",
+  "tensorboard",
+  "samples",
+  "checkpoints",
+];
 
 /**
  * Whether a run may begin in a folder: there is none, it is empty, or it holds only what a run left

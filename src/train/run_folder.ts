@@ -45,7 +45,8 @@ const TRAINING = "training.safetensors";
  *   spectral-norm vectors and batch statistics.
  * - `model.safetensors`: the newest checkpoint's, by a second name.
  * - `best`: a tokenizer, the model of the checkpoint with the best evaluation.
- * - `metrics.jsonl`: a line a report, and one an evaluation; `samples/step-N.png`: pictures.
+ * - `metrics.jsonl`: a line a report, and one an evaluation; `samples/step-N.png`: pictures;
+ *   `tensorboard`: all of it as event files, one a start.
  */
 export class RunFolder {
   /** The folder. */

@@ -3,21 +3,28 @@ import { type Image, saveImage } from "../data/mod.ts";
 import type { Evaluation } from "./evaluation.ts";
 import { MetricsLog } from "./metrics_log.ts";
 import type { TrainingProgress } from "./progress.ts";
+import { EventFiles } from "./tensorboard/event_files.ts";
 
-/** What a run writes to be looked at: reports, evaluations and pictures, each under its step. */
+/**
+ * What a run writes to be looked at, each under its step: reports and evaluations as lines of
+ * metrics.jsonl, pictures in samples, and all of them for TensorBoard.
+ */
 export class RunLog {
   #path: string;
   #metrics: MetricsLog;
+  #events: EventFiles;
 
   /** `path`: the run's folder. Files are made when there is something to write. */
   constructor(path: string) {
     this.#path = path;
     this.#metrics = new MetricsLog(`${path}/metrics.jsonl`);
+    this.#events = new EventFiles(`${path}/tensorboard`);
   }
 
   /** Drops what was written beyond a step, where a run goes on from there. */
   async truncate(step: number): Promise<void> {
     await this.#metrics.truncate(step);
+    await this.#events.truncate(step);
     for (const [name, of] of await this.#samples()) {
       if (of > step) await Deno.remove(`${this.#path}/samples/${name}`);
     }
@@ -26,18 +33,29 @@ export class RunLog {
   /** Adds a report. @throws {WriteError} where there is no room. */
   async report(progress: TrainingProgress): Promise<void> {
     await this.#metrics.append(progress);
+    await this.#events.scalars(progress.step, scalarsOf(progress));
   }
 
   /** Adds an evaluation. @throws {WriteError} where there is no room. */
   async evaluation(evaluation: Evaluation): Promise<void> {
     const { step, ...rest } = evaluation;
     await this.#metrics.append({ step, evaluation: rest });
+    const { psnr, codebookUse, perplexity } = evaluation;
+    await this.#events.scalars(step, {
+      "heldout/psnr": psnr,
+      "heldout/codebookUse": codebookUse,
+      "heldout/perplexity": perplexity,
+    });
   }
 
   /** Adds a picture, `samples/step-N.png`. @throws {WriteError} where there is no room. */
   async sample(step: number, image: Image): Promise<void> {
     await makeFolder(`${this.#path}/samples`);
-    await saveImage(`${this.#path}/samples/step-${step}.png`, image);
+    const path = `${this.#path}/samples/step-${step}.png`;
+    await saveImage(path, image);
+    const { width, height } = image;
+    const png = await Deno.readFile(path);
+    await this.#events.image(step, "samples", { width, height, png });
   }
 
   /** The evaluation with the highest PSNR so far, the first of equals. */
@@ -63,4 +81,16 @@ export class RunLog {
       throw error;
     }
   }
+}
+
+/** A report's numbers by the tags under which TensorBoard shows them. */
+function scalarsOf(progress: TrainingProgress): Record<string, number> {
+  const { losses, measures, lr, gradNorm, codebookUse, perplexity, imagesPerSecond } = progress;
+  const below = (group: string, numbers: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(numbers).map(([name, n]) => [`${group}/${name}`, n]));
+  return {
+    ...below("loss", losses),
+    ...below("step", { lr, gradNorm, imagesPerSecond, ...measures }),
+    ...below("codebook", { use: codebookUse, perplexity }),
+  };
 }

@@ -8,6 +8,7 @@ import { loadCentered } from "../../src/train/held_out.ts";
 import { grid } from "../../src/train/samples.ts";
 import { standingIn } from "../../src/train/stand_in.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
+import { eventsIn } from "./tensorboard/read_events.ts";
 import { TINY_SIZE, TinyGround } from "./tiny.ts";
 
 gpuTest("standingIn: parameters have other values meanwhile, and their own after", async (gpu) => {
@@ -92,6 +93,12 @@ gpuTest("a run that was broken off has each evaluation and picture once", async 
     (await Deno.readTextFile(`${run}/metrics.jsonl`)).trim().split("\n")
       .map((line) => JSON.parse(line)).filter(({ evaluation }) => evaluation);
   assertEquals(await evaluations(broken), await evaluations(whole));
+  const shown = async (run: string) =>
+    (await eventsIn(`${run}/tensorboard`)).filter(({ version }) => !version)
+      .map((
+        { step, scalars = {}, images = {} },
+      ) => [step, ...Object.keys({ ...scalars, ...images })]);
+  assertEquals(await shown(broken), await shown(whole));
   for (let step = 1; step <= 8; step++) {
     const [a, b] = await Promise.all(
       [whole, broken].map((run) => Deno.readFile(`${run}/samples/step-${step}.png`)),
