@@ -23,8 +23,9 @@ export const adapt: Command = defineCommand({
     with --dino that of a discriminator, which trains along. Their files are the published ones, here
     or on a hub (hf:owner/name/path). A run says which losses it is without.
 
-    The folder of --out then holds the tokenizer, for encode and decode's --model, the run's state,
-    and its losses in metrics.jsonl. Ctrl-C saves and exits; --resume continues, to the very weights
+    The folder of --out then holds the tokenizer, for encode and decode's --model; its checkpoints,
+    with --heldout also the best; and to look at, metrics.jsonl, samples, and event files for
+    TensorBoard. Ctrl-C saves and exits; --resume continues, to the very weights
     of an unbroken run, with the options that the run began with.`,
   positionals: { name: "IMAGE|FOLDER", min: 0, max: Infinity },
   flags: {

@@ -15,7 +15,8 @@ function published(
     lr: 5e-4,
     imageSize: 256,
     steps: 50_000,
-    batch: 256,
+    batch: 8, // 256 images a step, in the memory of 8
+    accumulate: 32,
     saveEvery: 1000,
   };
 }

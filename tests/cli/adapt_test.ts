@@ -21,13 +21,31 @@ gpuTest(
   "adapt: reports, then a folder that the tokenizer loads; a second run leaves it alone",
   async (gpu) => {
     await using ground = await TinyGround.make(gpu);
-    const args = tinyArgs(ground, "run", "--warmup-steps", "2", "--steps", "3", "--log-every", "1");
+    await Deno.writeFile(ground.path("images/broken.png"), new Uint8Array(9));
+    const steps = ["--warmup-steps", "2", "--steps", "3", "--log-every", "1"];
+    const views = ["--heldout", ground.path("images/0.png"), "--eval-every", "4"];
+    const args = tinyArgs(ground, "run", ...steps, ...views);
     const run = await coda(args);
     assertEquals(run.code, 0, run.stderr);
     const out = ground.path("run");
-    assertMatch(run.stdout, /^5 steps, .*; use it with: coda encode IMAGE --model /);
-    const lines = run.stderr.trim().split("\n");
+    const summary = run.stdout.trim().split("\n");
+    assertMatch(
+      summary[0],
+      /^5 steps, .*, 12 images seen, 1 files left out; use it with: coda encode IMAGE --model /,
+    );
+    assertMatch(
+      summary[1],
+      /^best \S+ dB \(center-8, 1 held-out images\) after step [45]: \S+run\/best$/,
+    );
+    assertMatch(summary[2], /^to look at: \S+run\/samples; tensorboard --logdir \S+run$/);
+    const all = run.stderr.trim().split("\n");
+    const lines = all.filter((line) => /^step \d\//.test(line));
     assertEquals(lines.length, 5);
+    assertEquals(all.filter((line) => line.includes("broken.png: ")).length, 1);
+    assertMatch(
+      all.find((line) => line.startsWith("step 4 held out")) ?? "",
+      /^step 4 held out {2}\S+ dB \(center-8, 1 images\) {2}codes \S+ % {2}best$/,
+    );
     assertMatch(
       lines[0],
       /^step 1\/5 warmup +loss \S+ +vq \S+ +entropy \S+ +gradient \S+ +codes \S+ %/,

@@ -1,8 +1,15 @@
 /** The work of `coda adapt`, `coda train-vqgan` and `coda train-vae`. */
+import { join } from "@std/path";
 import { Gpu } from "../../gpu/mod.ts";
-import { adapt, type AdaptResult, OptionError, resumeAdapt } from "../../train/mod.ts";
+import {
+  adapt,
+  type AdaptResult,
+  type Evaluation,
+  OptionError,
+  resumeAdapt,
+} from "../../train/mod.ts";
 import { UsageError } from "../errors.ts";
-import { formatDuration } from "../format.ts";
+import { formatCount, formatDuration } from "../format.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import { type Given, settleOptions } from "./adapt_options.ts";
 import { pullFirst } from "./pull.ts";
@@ -60,13 +67,26 @@ function stoppedText({ command, out }: TrainingRequest, { step, total }: AdaptRe
     `continue with: coda ${command} --out ${out} --resume`;
 }
 
+/** What came of a run: how long it took, what it saw, how good it is, and where to look. */
 function doneText(
   { command, out }: TrainingRequest,
-  { total }: AdaptResult,
+  { total, images, skipped, best }: AdaptResult,
   seconds: number,
 ): string {
+  const without = skipped > 0 ? `, ${skipped} files left out` : "";
   const use = command === "train-vae"
     ? `adapt it with: coda adapt IMAGE --vae ${out} --out DIR`
     : `use it with: coda encode IMAGE --model ${out}`;
-  return `${total} steps, ${formatDuration(seconds)}; ${use}`;
+  return [
+    `${total} steps, ${formatDuration(seconds)}, ${
+      formatCount(images)
+    } images seen${without}; ${use}`,
+    ...best ? [bestText(out, best)] : [],
+    `to look at: ${join(out, "samples")}; tensorboard --logdir ${out}`,
+  ].join("\n");
+}
+
+function bestText(out: string, { psnr, protocol, images, step }: Evaluation): string {
+  return `best ${psnr.toFixed(2)} dB (${protocol}, ${images} held-out images) ` +
+    `after step ${step}: ${join(out, "best")}`;
 }
