@@ -14,10 +14,10 @@ export interface Evaluation {
   readonly images: number;
   /** The mean of their PSNR in decibels, from the mean latent and in 8 bits. */
   readonly psnr: number;
-  /** The share of the codebook that they used, 0 to 1; 0 without a quantizer. */
-  readonly codebookUse: number;
-  /** The perplexity of their codes. */
-  readonly perplexity: number;
+  /** The share of the codebook that they used, 0 to 1; only with a quantizer. */
+  readonly codebookUse?: number;
+  /** The perplexity of their codes; only with a quantizer. */
+  readonly perplexity?: number;
 }
 
 /** Images that go through the model at a time. */
@@ -36,16 +36,13 @@ export async function evaluate(adaptation: Adaptation, heldOut: HeldOut): Promis
   if (count === 0) {
     throw new ImageError(heldOut.files[0], "and all other held-out images cannot be used");
   }
-  const { used, perplexity } = codebookUse(
-    codes,
-    adaptation.model.quantizer?.config.codebookSize ?? 1,
-  );
+  const { quantizer } = adaptation.model;
+  const use = quantizer && codebookUse(codes, quantizer.config.codebookSize);
   return {
     step: adaptation.step,
     protocol: `center-${heldOut.size}`,
     images: count,
     psnr: sum / count,
-    codebookUse: used,
-    perplexity,
+    ...use && { codebookUse: use.used, perplexity: use.perplexity },
   };
 }

@@ -41,11 +41,7 @@ export class RunLog {
     const { step, ...rest } = evaluation;
     await this.#metrics.append({ step, evaluation: rest });
     const { psnr, codebookUse, perplexity } = evaluation;
-    await this.#events.scalars(step, {
-      "heldout/psnr": psnr,
-      "heldout/codebookUse": codebookUse,
-      "heldout/perplexity": perplexity,
-    });
+    await this.#events.scalars(step, below("heldout", { psnr, codebookUse, perplexity }));
   }
 
   /** Adds a picture, `samples/step-N.png`. @throws {WriteError} where there is no room. */
@@ -86,11 +82,20 @@ export class RunLog {
 /** A report's numbers by the tags under which TensorBoard shows them. */
 function scalarsOf(progress: TrainingProgress): Record<string, number> {
   const { losses, measures, lr, gradNorm, codebookUse, perplexity, imagesPerSecond } = progress;
-  const below = (group: string, numbers: Readonly<Record<string, number>>) =>
-    Object.fromEntries(Object.entries(numbers).map(([name, n]) => [`${group}/${name}`, n]));
   return {
     ...below("loss", losses),
     ...below("step", { lr, gradNorm, imagesPerSecond, ...measures }),
     ...below("codebook", { use: codebookUse, perplexity }),
   };
+}
+
+/** Numbers below the name of a group, without those that there are not. */
+function below(
+  group: string,
+  numbers: Readonly<Record<string, number | undefined>>,
+): Record<string, number> {
+  const entries = Object.entries(numbers).flatMap(([name, number]) =>
+    number === undefined ? [] : [[`${group}/${name}`, number] as const]
+  );
+  return Object.fromEntries(entries);
 }

@@ -68,7 +68,7 @@ gpuTest("a run looks at its averages, keeps the best, and trains as if it did no
   for (const folder of ["best", `checkpoints/step-${best.step}`]) {
     assertEquals(await psnrOf(gpu, `${run}/${folder}`, files), best.psnr, folder);
   }
-  assert(best.codebookUse > 0 && best.codebookUse <= 1 && best.perplexity >= 1);
+  assert(best.codebookUse! > 0 && best.codebookUse! <= 1 && best.perplexity! >= 1);
   const samples = await Array.fromAsync(Deno.readDir(`${run}/samples`), ({ name }) => name);
   assertEquals(samples.sort(), [2, 4, 6, 8].map((step) => `step-${step}.png`));
   const picture = await loadImage(`${run}/samples/step-2.png`);

@@ -77,8 +77,12 @@ export class RunDisplay implements Disposable {
 /** An evaluation as a line. */
 function evaluationText(evaluation: Evaluation, isBest: boolean): string {
   const { step, protocol, images, psnr, codebookUse } = evaluation;
-  return `step ${step} held out  ${psnr.toFixed(2)} dB (${protocol}, ${images} images)  ` +
-    `codes ${(codebookUse * 100).toFixed(1)} %${isBest ? "  best" : ""}`;
+  return [
+    `step ${step} held out`,
+    `${psnr.toFixed(2)} dB (${protocol}, ${images} images)`,
+    ...codebookUse === undefined ? [] : [`codes ${(codebookUse * 100).toFixed(1)} %`],
+    ...isBest ? ["best"] : [],
+  ].join("  ");
 }
 
 /** A report as a line. */
