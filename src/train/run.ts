@@ -109,11 +109,11 @@ async function perform(
   const { options } = model;
   await tune(gpu);
   using critics = await loadCritics(gpu, options, hooks.onNotice);
-  for (const text of critics.missing) hooks.onNotice?.(text);
   using adaptation = new Adaptation(model, recipeOf(options), critics);
   await images.sample(0); // where no image can be used, that is said before anything is written
   const views = await RunViews.open(options, images.files, hooks);
   const folder = await begin(critics);
+  for (const text of critics.missing) hooks.onNotice?.(text);
   const digest = await digestOf(images.files);
   if (folder.savedStep !== undefined) await folder.restore(adaptation, digest);
   const loop = new RunLoop({ gpu, adaptation, folder, images, views, digest, options, hooks });
