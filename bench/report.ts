@@ -32,7 +32,7 @@ const FLAGS = {
   help: booleanFlag("show this help"),
 };
 
-const FULL: Budget = { round: 0.25, all: 2 };
+const FULL: Budget = { round: 0.25, all: 1.5 };
 const QUICK: Budget = { round: 0.05, all: 0.2 };
 
 if (import.meta.main) {
