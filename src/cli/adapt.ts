@@ -96,8 +96,7 @@ export const adapt: Command = defineCommand({
     },
     {
       does: "all of the paper's losses",
-      type: "coda adapt photos --out run --vgg vgg16-397923af.pth --lpips vgg.pth " +
-        "--dino dino_deitsmall16_pretrain.pth",
+      type: "coda adapt photos --out run --vgg vgg16.pth --lpips vgg.pth --dino dino.pth",
     },
     { does: "go on after Ctrl-C", type: "coda adapt --out run --resume" },
     { does: "use it", type: "coda encode photo.jpg --model run" },
