@@ -4,7 +4,8 @@
  * along the way, and whether both runs end with the same bytes; the exit code is 1 where they do not.
  *
  * VGG16 and DINO's ViT-S/16 have their full size and random weights, which cost the time that trained ones
- * do. `--out` keeps the runs; `--kills` says how often; `--seed` draws the steps.
+ * do; `--vit-size 112` shows the transformer a quarter of the pixels. `--out` keeps the runs; `--kills`
+ * says how often; `--seed` draws the steps.
  *
  * @module
  */
@@ -12,7 +13,7 @@ import { join } from "@std/path";
 import { writeSafetensors } from "../src/checkpoint/mod.ts";
 import { numberFlag, parseFlags, stringFlag } from "../src/cli/flags.ts";
 import { Gpu } from "../src/gpu/mod.ts";
-import { DinoVit, Lpips } from "../src/losses/mod.ts";
+import { DINO_SMALL_16, DinoVit, Lpips } from "../src/losses/mod.ts";
 import type { Parameters } from "../src/nn/mod.ts";
 import { Random } from "../src/tensor/mod.ts";
 import { Checkpoints } from "../src/train/checkpoints.ts";
@@ -24,11 +25,13 @@ const { flags, args } = parseFlags({
   size: numberFlag("side of the crops", { integer: true, min: 16 }),
   batch: numberFlag("images in a step", { integer: true, min: 1 }),
   codebookSize: numberFlag("codes", { integer: true, min: 1 }),
+  vitSize: numberFlag("side of what the discriminator sees", { integer: true, min: 16 }),
   kills: numberFlag("how often the second run is killed", { integer: true, min: 0 }),
   seed: numberFlag("draws the steps where it is killed", { integer: true, min: 0 }),
   out: stringFlag("folder for both runs"),
 }, Deno.args);
 const { steps = 300, size = 64, batch = 1, codebookSize = 1024, kills = 3, seed = 0 } = flags;
+const { vitSize = DINO_SMALL_16.imageSize } = flags;
 const out = flags.out ?? await Deno.makeTempDir();
 await Deno.mkdir(out, { recursive: true });
 const critics = await writeCritics();
@@ -49,7 +52,7 @@ if (!same) Deno.exit(1);
 async function writeCritics(): Promise<string[]> {
   using gpu = await Gpu.create();
   using lpips = new Lpips(gpu);
-  using vit = new DinoVit(gpu);
+  using vit = new DinoVit(gpu, { ...DINO_SMALL_16, imageSize: vitSize });
   lpips.vgg.parameters.initialize(new Random(1));
   vit.parameters.initialize(new Random(2));
   for (const { name, tensor } of lpips.parameters) {
