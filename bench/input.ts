@@ -7,7 +7,8 @@
  * @module
  */
 import { booleanFlag, parseFlags } from "../src/cli/flags.ts";
-import { Batches, ImageFolder, loadImage, resizeShortSide } from "../src/data/mod.ts";
+import { Batches, ImageFolder, loadImage } from "../src/data/mod.ts";
+import { resizePart, shortSideSize } from "../src/data/resize.ts";
 import type { Gpu } from "../src/gpu/mod.ts";
 import { loadVae } from "../src/checkpoint/mod.ts";
 import { injectLora } from "../src/nn/mod.ts";
@@ -62,12 +63,13 @@ async function delivered(folder: ImageFolder): Promise<number> {
   return BATCH * BATCHES / ((performance.now() - start) / 1000);
 }
 
-async function resizing({ files, shortSide }: ImageFolder): Promise<number> {
+async function resizing({ files, shortSide, size }: ImageFolder): Promise<number> {
   let time = 0;
   for (const file of files.slice(0, RESIZED)) {
     const image = await loadImage(file);
+    const { width, height } = shortSideSize(image, shortSide);
     const start = performance.now();
-    resizeShortSide(image, shortSide);
+    resizePart(image, width, height, { left: 0, top: 0, width: size, height: size });
     time += performance.now() - start;
   }
   return time / Math.min(RESIZED, files.length);

@@ -1,5 +1,17 @@
 import type { Image } from "./image.ts";
 
+/** A part of an image, in pixels. */
+export interface Region {
+  /** Its first column. */
+  readonly left: number;
+  /** Its first row. */
+  readonly top: number;
+  /** Columns. */
+  readonly width: number;
+  /** Rows. */
+  readonly height: number;
+}
+
 /**
  * The part of an image that begins at row `top` and column `left`.
  *
@@ -83,7 +95,18 @@ export function randomCrop(
   width: number,
   random: () => number,
 ): Image {
-  const top = Math.floor(random() * (Math.max(0, image.height - height) + 1));
-  const left = Math.floor(random() * (Math.max(0, image.width - width) + 1));
+  const { top, left } = randomRegion(image, height, width, random);
   return crop(image, top, left, height, width);
+}
+
+/** Where {@link randomCrop} cuts an image of a size. */
+export function randomRegion(
+  size: { readonly width: number; readonly height: number },
+  height: number,
+  width: number,
+  random: () => number,
+): Region {
+  const top = Math.floor(random() * (Math.max(0, size.height - height) + 1));
+  const left = Math.floor(random() * (Math.max(0, size.width - width) + 1));
+  return { left, top, width, height };
 }

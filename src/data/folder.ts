@@ -1,10 +1,10 @@
 import { philox } from "../tensor/random.ts";
-import { randomCrop } from "./crop.ts";
+import { randomRegion } from "./crop.ts";
 import { ImageError } from "./errors.ts";
 import { findImages } from "./find.ts";
 import type { Image } from "./image.ts";
 import { loadImage } from "./load.ts";
-import { resize, shortSideSize } from "./resize.ts";
+import { resizePart, shortSideSize } from "./resize.ts";
 
 /** Keeps this room's random numbers apart from everyone else's under the same seed ("data"). */
 const PURPOSE = 0x64617461;
@@ -130,7 +130,7 @@ export class ImageFolder {
     for (let k = 0; k < count; k++) {
       const index = order[(n + k) % count];
       const image = this.#skipped.has(index) ? undefined : await this.#load(index);
-      if (image !== undefined) return { image: this.#crop(image, n), file: this.files[index] };
+      if (image !== undefined) return { image: this.#cut(image, n), file: this.files[index] };
     }
     throw new ImageError(
       this.files[0],
@@ -138,13 +138,13 @@ export class ImageFolder {
     );
   }
 
-  /** The resized image, or undefined where it cannot be used. */
+  /** The image, or undefined where it cannot be used. */
   async #load(index: number): Promise<Image | undefined> {
     const file = this.files[index];
     try {
       const image = await loadImage(file, { maxPixels: this.#maxPixels });
       const { width, height } = shortSideSize(image, this.shortSide);
-      if (width * height <= this.#maxPixels) return resize(image, width, height);
+      if (width * height <= this.#maxPixels) return image;
       throw new ImageError(
         file,
         `is ${image.width}×${image.height}, too narrow: its short side at ${this.shortSide} makes it ` +
@@ -160,9 +160,13 @@ export class ImageFolder {
     }
   }
 
-  #crop(image: Image, n: number): Image {
+  /** The sample's part of the resized image. */
+  #cut(image: Image, n: number): Image {
     const words = philox([n >>> 0, Math.floor(n / 2 ** 32), CROP, PURPOSE], this.#seed);
     let next = 0;
-    return randomCrop(image, this.size, this.size, () => words[next++] / 2 ** 32);
+    const { width, height } = shortSideSize(image, this.shortSide);
+    const random = () => words[next++] / 2 ** 32;
+    const part = randomRegion({ width, height }, this.size, this.size, random);
+    return resizePart(image, width, height, part);
   }
 }

@@ -1,3 +1,4 @@
+import { crop, type Region } from "./crop.ts";
 import type { Image } from "./image.ts";
 
 /** The most pixels a resized image may have. */
@@ -20,14 +21,23 @@ interface Taps {
   readonly weights: readonly Int32Array[];
 }
 
-/** Weights of a Lanczos resampling; when shrinking, the filter widens by the scale (antialias). */
-function tapsOf(inputSize: number, outputSize: number): Taps {
+/** Output positions along an axis, from the first on. */
+interface Span {
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * Weights of some outputs of a Lanczos resampling; when shrinking, the filter widens by the scale
+ * (antialias).
+ */
+function tapsOf(inputSize: number, outputSize: number, span: Span): Taps {
   const scale = inputSize / outputSize;
   const stretch = Math.max(1, scale);
   const support = 3 * stretch;
-  const first = new Int32Array(outputSize);
-  const weights = Array.from({ length: outputSize }, (_, i) => {
-    const center = (i + 0.5) * scale;
+  const first = new Int32Array(span.count);
+  const weights = Array.from({ length: span.count }, (_, i) => {
+    const center = (span.first + i + 0.5) * scale;
     const begin = Math.max(0, Math.trunc(center - support + 0.5));
     const end = Math.min(inputSize, Math.trunc(center + support + 0.5));
     first[i] = begin;
@@ -50,11 +60,12 @@ function clip8(sum: number): number {
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-function resizeWidth({ width, height, data }: Image, newWidth: number): Image {
-  const { first, weights } = tapsOf(width, newWidth);
-  const out = new Uint8Array(newWidth * height * 3);
+/** Some columns of an image of another width, in some of its rows. */
+function resizeWidth({ width, data }: Image, { first, weights }: Taps, rows: Span): Image {
+  const newWidth = weights.length;
+  const out = new Uint8Array(newWidth * rows.count * 3);
   let to = 0;
-  for (let y = 0; y < height; y++) {
+  for (let y = rows.first; y < rows.first + rows.count; y++) {
     for (let x = 0; x < newWidth; x++, to += 3) {
       const taps = weights[x];
       let r = HALF, g = HALF, b = HALF;
@@ -71,11 +82,12 @@ function resizeWidth({ width, height, data }: Image, newWidth: number): Image {
       out[to + 2] = clip8(b);
     }
   }
-  return { width: newWidth, height, data: out };
+  return { width: newWidth, height: rows.count, data: out };
 }
 
-function resizeHeight({ width, height, data }: Image, newHeight: number): Image {
-  const { first, weights } = tapsOf(height, newHeight);
+/** Some rows of an image of another height; `above`: how many of its rows are missing at the top. */
+function resizeHeight({ width, data }: Image, { first, weights }: Taps, above: number): Image {
+  const newHeight = weights.length;
   const row = width * 3;
   const out = new Uint8Array(newHeight * row);
   const sums = new Int32Array(row);
@@ -83,7 +95,7 @@ function resizeHeight({ width, height, data }: Image, newHeight: number): Image 
     sums.fill(HALF);
     for (let k = 0; k < weights[y].length; k++) {
       const w = weights[y][k];
-      const from = (first[y] + k) * row;
+      const from = (first[y] + k - above) * row;
       for (let i = 0; i < row; i++) sums[i] += Math.imul(data[from + i], w);
     }
     for (let i = 0; i < row; i++) out[y * row + i] = clip8(sums[i]);
@@ -112,6 +124,16 @@ function resizeHeight({ width, height, data }: Image, newHeight: number): Image 
  * ```
  */
 export function resize(image: Image, width: number, height: number): Image {
+  return resizePart(image, width, height, { left: 0, top: 0, width, height });
+}
+
+/**
+ * A part of a resized image, without the rest of it: the bytes of `crop(resize(…), …)`.
+ *
+ * @param part Lies within the resized image.
+ * @throws {RangeError} As {@link resize}.
+ */
+export function resizePart(image: Image, width: number, height: number, part: Region): Image {
   const whole = Number.isInteger(width) && Number.isInteger(height) && width >= 1 && height >= 1;
   if (!whole || width * Math.max(height, image.height) > MAX_PIXELS) {
     throw new RangeError(
@@ -119,8 +141,25 @@ export function resize(image: Image, width: number, height: number): Image {
         `sizes are whole numbers from 1 and at most ${MAX_PIXELS} pixels`,
     );
   }
-  const wide = width === image.width ? image : resizeWidth(image, width);
-  return height === image.height ? wide : resizeHeight(wide, height);
+  if (width === image.width && height === image.height) return cropped(image, part);
+  const down = tapsOf(image.height, height, { first: part.top, count: part.height });
+  const rows = height === image.height ? { first: part.top, count: part.height } : read(down);
+  const across = tapsOf(image.width, width, { first: part.left, count: part.width });
+  const wide = width === image.width
+    ? cropped(image, { ...part, top: rows.first, height: rows.count })
+    : resizeWidth(image, across, rows);
+  return height === image.height ? wide : resizeHeight(wide, down, rows.first);
+}
+
+/** The inputs that outputs read. */
+function read({ first, weights }: Taps): Span {
+  const end = weights.reduce((end, taps, i) => Math.max(end, first[i] + taps.length), 0);
+  return { first: first[0], count: end - first[0] };
+}
+
+function cropped(image: Image, { left, top, width, height }: Region): Image {
+  const isWhole = width === image.width && height === image.height;
+  return isWhole ? image : crop(image, top, left, height, width);
 }
 
 /** Width and height of an image whose shorter side becomes `size`, the other cut to a whole number. */

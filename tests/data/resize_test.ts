@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type Image, resize, resizeShortSide } from "../../src/data/mod.ts";
+import { crop, type Image, resize, resizeShortSide } from "../../src/data/mod.ts";
+import { resizePart } from "../../src/data/resize.ts";
 
 function grey(width: number, height: number, value = 200): Image {
   return { width, height, data: new Uint8Array(width * height * 3).fill(value) };
@@ -34,4 +35,26 @@ Deno.test("resize refuses empty and boundless results", () => {
   assertThrows(() => resize(grey(2, 2), 0, 1), RangeError, "cannot make 0×1 of 2×2");
   assertThrows(() => resize(grey(2, 2), 1.5, 1), RangeError);
   assertThrows(() => resizeShortSide(grey(1, 60_000), 288), RangeError, "pixels");
+});
+
+Deno.test("resizePart gives the bytes of that part of the whole", () => {
+  const image = (width: number, height: number) => ({
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * i + 37 * i) % 251),
+  });
+  for (
+    const [from, width, height, part] of [
+      [image(40, 33), 17, 13, { left: 3, top: 2, width: 9, height: 7 }],
+      [image(40, 33), 17, 13, { left: 0, top: 0, width: 17, height: 1 }],
+      [image(7, 5), 23, 31, { left: 22, top: 30, width: 1, height: 1 }],
+      [image(40, 33), 40, 13, { left: 5, top: 4, width: 30, height: 9 }],
+      [image(40, 33), 17, 33, { left: 8, top: 30, width: 9, height: 3 }],
+      [image(40, 33), 40, 33, { left: 8, top: 30, width: 9, height: 3 }],
+    ] as const
+  ) {
+    const whole = resize(from, width, height);
+    const expected = crop(whole, part.top, part.left, part.height, part.width);
+    assertEquals(resizePart(from, width, height, part), expected, `${width}×${height}`);
+  }
 });
