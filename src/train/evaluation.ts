@@ -20,14 +20,19 @@ export interface Evaluation {
   readonly perplexity?: number;
 }
 
-/** Images that go through the model at a time. */
-const BATCH = 4;
-
-/** Evaluates the averages of an adaptation. @throws {ImageError} where no image can be used. */
-export async function evaluate(adaptation: Adaptation, heldOut: HeldOut): Promise<Evaluation> {
+/**
+ * Evaluates the averages of an adaptation, `batch` images at a time.
+ *
+ * @throws {ImageError} where no image can be used.
+ */
+export async function evaluate(
+  adaptation: Adaptation,
+  heldOut: HeldOut,
+  batch: number,
+): Promise<Evaluation> {
   const codes: Uint32Array[] = [];
   let [sum, count] = [0, 0];
-  for await (const images of heldOut.batches(BATCH)) {
+  for await (const images of heldOut.batches(batch)) {
     const found = await reconstruct(adaptation, images);
     images.forEach((image, i) => sum += psnr(found.images[i], image));
     count += images.length;

@@ -8,6 +8,8 @@ import { Samples } from "./samples.ts";
 
 /** Images in a picture. */
 const SAMPLED = 4;
+/** The most images that are looked at together: no more than a step trains on, which takes more memory. */
+const TOGETHER = 4;
 
 /** Looks every so often at what a run has learned: pictures, and an evaluation of held-out images. */
 export class RunViews {
@@ -48,13 +50,17 @@ export class RunViews {
   async look(adaptation: Adaptation, log: RunLog): Promise<Evaluation | undefined> {
     const { step, total } = adaptation;
     if (this.#isSampleDue(step, total)) {
-      const picture = await this.#samples.draw(adaptation);
+      const picture = await this.#samples.draw(adaptation, this.#together);
       if (picture) await log.sample(step, picture);
     }
     if (!this.#heldOut || !this.#isEvaluationDue(step, total)) return undefined;
-    const evaluation = await evaluate(adaptation, this.#heldOut);
+    const evaluation = await evaluate(adaptation, this.#heldOut, this.#together);
     await log.evaluation(evaluation);
     return evaluation;
+  }
+
+  get #together(): number {
+    return Math.min(TOGETHER, this.#options.batch);
   }
 
   #isSampleDue(step: number, total: number): boolean {

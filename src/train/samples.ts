@@ -13,7 +13,7 @@ const PAPER = 255;
  */
 export class Samples {
   #heldOut: HeldOut;
-  #continuous: readonly Image[] | undefined;
+  #continuous: Image[] | undefined;
 
   /** Nothing is loaded before the first picture. */
   constructor(heldOut: HeldOut) {
@@ -21,15 +21,22 @@ export class Samples {
   }
 
   /** The picture as of now; undefined where none of the images can be used. */
-  async draw(adaptation: Adaptation): Promise<Image | undefined> {
-    const [images] = await Array.fromAsync(this.#heldOut.batches(this.#heldOut.files.length));
-    if (!images) return undefined;
-    const isDiscrete = adaptation.model.quantizer !== undefined;
+  async draw(adaptation: Adaptation, batch: number): Promise<Image | undefined> {
+    const { quantizer, lora } = adaptation.model;
+    const known = this.#continuous;
+    const before: Image[] = [];
+    const rows: Image[][] = [];
+    for await (const images of this.#heldOut.batches(batch)) {
+      if (!known) before.push(...await continuous(adaptation, images));
+      const { images: after } = quantizer ? await reconstruct(adaptation, images) : { images: [] };
+      images.forEach((image, i) => {
+        const own = (known ?? before)[rows.length];
+        rows.push([image, own, ...quantizer ? [after[i]] : []]);
+      });
+    }
     // It is the same each time where the autoencoder itself stays as it is.
-    const before = this.#continuous ?? await continuous(adaptation, images);
-    if (adaptation.model.lora) this.#continuous = before;
-    const { images: after } = isDiscrete ? await reconstruct(adaptation, images) : { images: [] };
-    return grid(images.map((image, i) => [image, before[i], ...isDiscrete ? [after[i]] : []]));
+    if (lora) this.#continuous ??= before;
+    return rows.length > 0 ? grid(rows) : undefined;
   }
 }
 
