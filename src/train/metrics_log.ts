@@ -23,19 +23,25 @@ export class MetricsLog {
 
   /** The lines so far, without one that was cut short. */
   async lines(): Promise<MetricsLine[]> {
-    try {
-      const text = await Deno.readTextFile(this.#path);
-      return text.split("\n").flatMap(parsed);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return [];
-      throw error;
-    }
+    return (await this.#text() ?? "").split("\n").flatMap(parsed);
   }
 
   /** Drops what a run wrote after its last save: lines beyond `step`, and one cut short. */
   async truncate(step: number): Promise<void> {
-    const lines = (await this.lines()).filter((line) => line.step <= step);
+    const text = await this.#text();
+    if (text === undefined) return;
+    const lines = text.split("\n").flatMap(parsed).filter((line) => line.step <= step);
     await writeFileAtomic(this.#path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  }
+
+  /** What is in the file; undefined where there is none. */
+  async #text(): Promise<string | undefined> {
+    try {
+      return await Deno.readTextFile(this.#path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
   }
 }
 

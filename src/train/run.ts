@@ -115,7 +115,8 @@ async function perform(
   const folder = await begin(critics);
   for (const text of critics.missing) hooks.onNotice?.(text);
   const digest = await digestOf(images.files);
-  if (folder.savedStep !== undefined) await folder.restore(adaptation, digest);
+  if (folder.savedStep === undefined) await folder.beginAnew();
+  else await folder.restore(adaptation, digest);
   const loop = new RunLoop({ gpu, adaptation, folder, images, views, digest, options, hooks });
   const result = await loop.finish();
   if (options.task === "vae" && !result.stopped) {

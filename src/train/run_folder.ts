@@ -186,6 +186,12 @@ export class RunFolder {
     if (best) await this.markBest(best);
   }
 
+  /** Drops what a start logged that ended before its first save. */
+  async beginAnew(): Promise<void> {
+    await this.#checkpoints.dropAfter(0);
+    await this.log.truncate(0);
+  }
+
   /** The best evaluation so far. */
   get best(): Evaluation | undefined {
     return this.#best;

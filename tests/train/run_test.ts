@@ -97,13 +97,14 @@ gpuTest("adapt: a run that was never saved is resumed from its beginning", async
   await using ground = await TinyGround.make(gpu);
   await adapt(gpu, ground.path("whole"), ground.options);
   const killed = {
-    onStep: () => {
-      throw new Error("killed");
+    onStep: (step: number) => {
+      if (step === 3) throw new Error("killed");
     },
   };
   await assertRejects(() => adapt(gpu, ground.path("broken"), ground.options, killed));
   await resumeAdapt(gpu, ground.path("broken"));
   assertEquals(await contents(ground, "broken"), await contents(ground, "whole"));
+  assertEquals(await stepsLogged(ground, "broken"), [1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
 gpuTest(
