@@ -78,6 +78,10 @@ ${
     )
   }
 
+So few steps show how much of a codebook is used from its start on, and what quantizing a latent that
+is good already costs. They do not show what VQGAN, whose autoencoder starts from nothing, reaches in
+the hundreds of thousands that it is trained for, nor which quantizer is ahead in the end.
+
 ## The codebook during the joint steps
 
 Codes used, and perplexity, over the last 80 steps' tokens or as many as there were, by joint step.
