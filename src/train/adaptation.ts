@@ -2,6 +2,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import { drawCrop, klLoss } from "../losses/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { add, affine, mul, sum } from "../ops/mod.ts";
+import type { Quantized } from "../quantizer/mod.ts";
 import {
   empty,
   fromArray,
@@ -23,12 +24,7 @@ import type { Recipe } from "./recipe.ts";
 import { cosineRate } from "./schedule.ts";
 import { isLoss, joinedParts, StepResult } from "./step_result.ts";
 import { cropRandom, noiseRandom } from "./streams.ts";
-import {
-  type Critics,
-  type TrainedModel,
-  trainedPart,
-  type TrainedQuantized,
-} from "./trained_model.ts";
+import { type Critics, type TrainedModel, trainedPart } from "./trained_model.ts";
 import { TrainedSet } from "./trained_set.ts";
 
 /**
@@ -331,7 +327,7 @@ export class Adaptation implements Disposable {
   }
 
   /** The losses of a quantizer. */
-  #ownLosses({ vqLoss: vq, entropyLoss: entropy }: TrainedQuantized): OwnLosses {
+  #ownLosses({ vqLoss: vq, entropyLoss: entropy }: Quantized): OwnLosses {
     if (!entropy) return { total: vq, scalars: { vq } };
     const total = add(vq, affine(entropy, this.recipe.entropyWeight, 0));
     return { total, scalars: { vq, entropy } };

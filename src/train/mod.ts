@@ -24,11 +24,5 @@ export type { AdaptHooks, AdaptResult } from "./hooks.ts";
 export { adapt, resumeAdapt } from "./run.ts";
 export { cosineRate } from "./schedule.ts";
 export { type StepNumbers, type StepReport, StepResult } from "./step_result.ts";
-export type {
-  AdaptedModel,
-  Critics,
-  TrainedModel,
-  TrainedQuantized,
-  TrainedQuantizer,
-} from "./trained_model.ts";
+export type { AdaptedModel, Critics, TrainedModel } from "./trained_model.ts";
 export { TrainedSet } from "./trained_set.ts";

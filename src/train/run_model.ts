@@ -16,8 +16,6 @@ import type { TrainedModel } from "./trained_model.ts";
 
 /** What a run trains, and the options that its model has settled. */
 export interface RunModel extends TrainedModel, Disposable {
-  /** The quantizer, unless the autoencoder stays continuous. */
-  readonly quantizer?: Quantizer;
   /** The options; where the model goes on from a tokenizer, with that one's sizes. */
   readonly options: ResolvedOptions;
 }
@@ -99,7 +97,7 @@ function expectOwn(name: string, given: unknown, own: unknown): void {
 }
 
 function runModel(
-  model: TrainedModel & Pick<RunModel, "quantizer">,
+  model: TrainedModel,
   options: ResolvedOptions,
 ): RunModel {
   return {

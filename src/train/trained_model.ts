@@ -1,23 +1,7 @@
 import type { DinoDiscriminator, Perceptual } from "../losses/mod.ts";
 import type { Lora, Parameters } from "../nn/mod.ts";
-import type { CodaQuantizer, Quantized } from "../quantizer/mod.ts";
-import type { Tensor } from "../tensor/mod.ts";
+import type { CodaQuantizer, Quantizer } from "../quantizer/mod.ts";
 import type { AutoencoderKL } from "../vae/mod.ts";
-
-/** What a quantizer gives while it is trained: L_e only where it has an entropy loss. */
-export type TrainedQuantized =
-  & Omit<Quantized, "entropyLoss">
-  & Partial<Pick<Quantized, "entropyLoss">>;
-
-/** A quantizer that a run can train: CODA's, or one that is compared with it. */
-export interface TrainedQuantizer {
-  /** How many codes it has, and the sides of its scales' grids: one for each list of indices. */
-  readonly config: { readonly codebookSize: number; readonly patchSizes: readonly number[] };
-  /** What is trained. */
-  readonly parameters: Parameters;
-  /** Quantizes a scaled latent [B, H, W, c], with its losses and gradients. */
-  forward(f: Tensor): TrainedQuantized;
-}
 
 /**
  * What a run trains: of an autoencoder its adapters, all of its own weights, or nothing; and a quantizer,
@@ -31,7 +15,7 @@ export interface TrainedModel {
   /** Whether its own weights are trained, where it has no adapters; false unless given. */
   readonly trainsVae?: boolean;
   /** The quantizer, with its values; without one the latent is decoded as it was drawn. */
-  readonly quantizer?: TrainedQuantizer;
+  readonly quantizer?: Quantizer;
 }
 
 /** A continuous VAE that is adapted to discrete tokens: LoRA in its convolutions, and a quantizer. */
