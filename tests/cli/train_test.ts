@@ -17,7 +17,7 @@ gpuTest(
     const built = ["--architecture", ground.path("vae")];
     const vae = await coda(["train-vae", ...tiny(ground, "trained", ...built)]);
     assertEquals(vae.code, 0, vae.stderr);
-    assertMatch(vae.stdout, /^2 steps, .*; adapt it with: coda adapt IMAGE --vae \S+ --out DIR\n$/);
+    assertMatch(vae.stdout, /^2 steps, .*; adapt it with: coda adapt IMAGE --vae \S+ --out DIR\n/);
     assertMatch(
       vae.stderr,
       /^step 1\/2 joint +loss \S+ +l1 \S+ +l2 \S+ +kl \S+ +gradient \S+ +\S+ i/m,
@@ -33,7 +33,7 @@ gpuTest(
       ...tiny(ground, "vqgan", ...built, "--codebook-size", "16"),
     ]);
     assertEquals(vqgan.code, 0, vqgan.stderr);
-    assertMatch(vqgan.stdout, /use it with: coda encode IMAGE --model \S+\n$/);
+    assertMatch(vqgan.stdout, /use it with: coda encode IMAGE --model \S+\n/);
     for (const model of ["adapted", "vqgan"]) {
       const image = ground.path("images/0.png");
       const to = ["--out", ground.path(`${model}.coda`)];
