@@ -30,6 +30,10 @@ export const adapt: Command = defineCommand({
     with --dino that of a discriminator, which trains along. Their files are the published ones, here
     or on a hub (hf:owner/name/path). A run says which losses it is without.
 
+    With --memory a step is planned before it is run. Without --accumulate its images, those of
+    --batch, are cut into as many batches as have to be: all have a share in the gradients, but the
+    entropy loss and batch norms see one batch at a time, so a resumed run keeps its batches.
+
     The folder of --out then holds the tokenizer, for encode and decode's --model; its checkpoints,
     with --heldout also the best; and to look at, metrics.jsonl, samples, and event files for
     TensorBoard. Ctrl-C saves and exits; --resume continues, to the very weights
@@ -95,6 +99,10 @@ export const adapt: Command = defineCommand({
       type: "coda adapt imagenet/train --out run --preset mar-16384 --vae kl16.ckpt",
     },
     {
+      does: "the same on a card of 8 GB, slowly",
+      type: "coda adapt imagenet/train --out run --preset mar-16384 --vae kl16.ckpt --memory 7GB",
+    },
+    {
       does: "all of the paper's losses",
       type: "coda adapt photos --out run --vgg vgg16.pth --lpips vgg.pth --dino dino.pth",
     },
@@ -110,6 +118,7 @@ export const adapt: Command = defineCommand({
       command: "adapt",
       out,
       resume: flags.resume,
+      memory: flags.memory,
       show: { json: flags.json, quiet: flags.quiet },
       given: {
         config: rest.config,

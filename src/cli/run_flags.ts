@@ -2,7 +2,14 @@
 import { isFree } from "../train/begun.ts";
 import type { AdaptOptions } from "../train/options.ts";
 import { CommandError, UsageError } from "./errors.ts";
-import { booleanFlag, choiceFlag, type FlagValues, numberFlag, stringFlag } from "./flags.ts";
+import {
+  booleanFlag,
+  bytesFlag,
+  choiceFlag,
+  type FlagValues,
+  numberFlag,
+  stringFlag,
+} from "./flags.ts";
 
 const count = { integer: true, min: 1 };
 
@@ -23,6 +30,13 @@ export const FOLDER_FLAGS = {
 /** The losses beside those of pixels, and how many images they are of. */
 export const LOSS_FLAGS = {
   accumulate: numberFlag("batches whose gradients make one step; default 1", count),
+  checkpointing: booleanFlag(
+    "compute the VAE's activations again instead of keeping them: less memory, the same bits",
+  ),
+  memory: bytesFlag(
+    "GPU memory to stay within, for example 8GB; a step is cut into batches, and its activations " +
+      "computed again, as far as that takes",
+  ),
   vgg: stringFlag("VGG16's features with torchvision's keys, for LPIPS", { value: "FILE" }),
   lpips: stringFlag("LPIPS's weights for them, vgg.pth", { value: "FILE" }),
   perceptual: choiceFlag(
@@ -79,6 +93,7 @@ export function runOptions(flags: RunFlagValues, args: readonly string[]): Parti
     batch: flags.batch,
     imageSize: flags.size,
     accumulate: flags.accumulate,
+    checkpointing: flags.checkpointing || undefined,
     perceptual: flags.perceptual,
     vgg: flags.vgg,
     lpips: flags.lpips,

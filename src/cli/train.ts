@@ -43,6 +43,7 @@ async function train(task: "vqgan" | "vae", { flags, args }: TrainInput): Promis
     command,
     out,
     resume,
+    memory: flags.memory,
     show: { json, quiet },
     given: {
       config,

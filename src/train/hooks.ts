@@ -1,11 +1,14 @@
 import type { ImageError } from "../data/mod.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { TrainingProgress } from "./progress.ts";
+import type { StepPlan } from "./step_plan.ts";
 
 /** What a run tells, and what stops it. */
 export interface AdaptHooks {
   /** Stops the run after the step under way; it is saved and can be resumed. */
   signal?: AbortSignal;
+  /** Hears, before the first step, how steps stay within the device's memory, where that has a limit. */
+  onPlan?: (plan: StepPlan) => void;
   /** Hears a report every `logEvery` steps and at the end. */
   onProgress?: (progress: TrainingProgress) => void;
   /** Hears of each evaluation, and whether it is the best so far. */

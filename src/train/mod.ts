@@ -23,6 +23,7 @@ export { defaultRecipe, type Recipe } from "./recipe.ts";
 export type { AdaptHooks, AdaptResult } from "./hooks.ts";
 export { adapt, resumeAdapt } from "./run.ts";
 export { cosineRate } from "./schedule.ts";
+export type { StepPlan, StepWay } from "./step_plan.ts";
 export { type StepNumbers, type StepReport, StepResult } from "./step_result.ts";
 export type { AdaptedModel, Critics, TrainedModel } from "./trained_model.ts";
 export { TrainedSet } from "./trained_set.ts";

@@ -11,6 +11,7 @@ export interface Kind {
 const isNumber = (value: unknown) => typeof value === "number";
 const isText = (value: unknown) => typeof value === "string";
 const NUMBER: Kind = { words: "a number", holds: isNumber };
+const BOOLEAN: Kind = { words: "true or false", holds: (value) => typeof value === "boolean" };
 const TEXT: Kind = { words: "a text", holds: isText };
 const NUMBERS = listOf("a list of numbers", isNumber);
 const TEXTS = listOf("a list of texts", isText);
@@ -36,6 +37,7 @@ export const OPTION_KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
   rank: NUMBER,
   targets: TEXTS,
   accumulate: NUMBER,
+  checkpointing: BOOLEAN,
   perceptual: optional(TEXT),
   vgg: optional(TEXT),
   lpips: optional(TEXT),

@@ -64,8 +64,17 @@ export interface AdaptOptions {
   rank?: number;
   /** Substrings of the names of the convolutions to adapt; conv1, conv2, upsample, downsample. */
   targets?: readonly string[];
-  /** Batches whose gradients make one joint step, one after another in the memory of one; 1. */
+  /**
+   * Batches whose gradients make one joint step, one after another in the memory of one; 1. On a device
+   * with a limit to its memory, {@link GpuOptions.memoryBytes}, the images of a step are by default cut
+   * into as many batches as that takes.
+   */
   accumulate?: number;
+  /**
+   * Whether a step computes the VAE's activations again for the gradients instead of keeping them: a third
+   * of the memory, a quarter more time, the same bits; false.
+   */
+  checkpointing?: boolean;
   /**
    * How the perceptual loss sees: as LPIPS, by the weights that `vgg` and `lpips` name, or by ResNet-50's
    * features, which are fetched from npm; LPIPS where its weights are named, else there is no such loss.
@@ -154,6 +163,7 @@ export type ResolvedOptions =
 /** The options that a resumed run may have otherwise than it began: they do not change its result. */
 const FREE: readonly string[] = [
   "images",
+  "checkpointing",
   "saveEvery",
   "keep",
   "logEvery",
@@ -205,6 +215,7 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     rank: 32,
     targets: ["conv1", "conv2", "upsample", "downsample"],
     accumulate: 1,
+    checkpointing: false,
     perceptual: undefined,
     vgg: undefined,
     lpips: undefined,

@@ -4,13 +4,21 @@ import { tune } from "../ops/mod.ts";
 import { Adaptation } from "./adaptation.ts";
 import type { AdaptHooks, AdaptResult } from "./hooks.ts";
 import { loadCritics, type RunCritics } from "./load_critics.ts";
-import { type AdaptOptions, recipeOf, resolveOptions, resumedOptions } from "./options.ts";
+import {
+  type AdaptOptions,
+  recipeOf,
+  type ResolvedOptions,
+  resolveOptions,
+  resumedOptions,
+} from "./options.ts";
 import { latentScaling } from "./latent_scaling.ts";
+import { planRun, type Settled } from "./plan_run.ts";
 import { runConfig, RunFolder } from "./run_folder.ts";
 import { digestOf, openImages } from "./run_images.ts";
 import { RunLoop } from "./run_loop.ts";
 import { RunViews } from "./run_views.ts";
 import { beginModel, type RunModel } from "./run_model.ts";
+import type { StepPlan } from "./step_plan.ts";
 
 /**
  * Adapts a continuous VAE to discrete tokens on photographs (arXiv 2503.17760) and leaves a run folder
@@ -22,6 +30,7 @@ import { beginModel, type RunModel } from "./run_model.ts";
  * @throws {ImageError} where no image can be used.
  * @throws {RunError} where the folder holds anything else, or the run diverges.
  * @throws {WriteError} where the folder cannot be written.
+ * @throws {OutOfMemoryError} where no step fits the device's {@link GpuOptions.memoryBytes}.
  *
  * @example
  * ```ts
@@ -48,9 +57,16 @@ export async function adapt(
 ): Promise<AdaptResult> {
   using model = await beginModel(gpu, resolveOptions(options), options);
   const images = await openImages(model.options, hooks);
-  const begin = async (critics: RunCritics) =>
-    await RunFolder.create(out, runConfig(model, critics));
-  return await perform({ gpu, model, images, hooks }, begin);
+  const { accumulate, checkpointing } = options;
+  const begin = async (critics: RunCritics, options: ResolvedOptions) =>
+    await RunFolder.create(out, runConfig({ ...model, options }, critics));
+  return await perform({
+    gpu,
+    model,
+    images,
+    hooks,
+    settled: { accumulate, checkpointing },
+  }, begin);
 }
 
 /**
@@ -89,8 +105,9 @@ export async function resumeAdapt(
     ? await folder.model(gpu, options)
     : await beginModel(gpu, options, options);
   const images = await openImages(options, hooks);
+  const settled = { accumulate: options.accumulate, checkpointing: changes.checkpointing };
   const begin = () => Promise.resolve(folder);
-  return await perform({ gpu, model, images, hooks }, begin);
+  return await perform({ gpu, model, images, hooks, settled }, begin);
 }
 
 /** What a run is made of. */
@@ -99,20 +116,23 @@ interface RunParts {
   model: RunModel;
   images: ImageFolder;
   hooks: AdaptHooks;
+  settled: Settled;
 }
 
 async function perform(
   parts: RunParts,
-  begin: (critics: RunCritics) => Promise<RunFolder>,
+  begin: (critics: RunCritics, options: ResolvedOptions) => Promise<RunFolder>,
 ): Promise<AdaptResult> {
-  const { gpu, model, images, hooks } = parts;
-  const { options } = model;
+  const { gpu, model, images, hooks, settled } = parts;
   await tune(gpu);
-  using critics = await loadCritics(gpu, options, hooks.onNotice);
-  using adaptation = new Adaptation(model, recipeOf(options), critics);
+  using critics = await loadCritics(gpu, model.options, hooks.onNotice);
+  using adaptation = new Adaptation(model, recipeOf(model.options), critics);
   await images.sample(0); // where no image can be used, that is said before anything is written
+  const plan = planRun(gpu, adaptation, model.options, settled);
+  if (plan) hooks.onPlan?.(plan);
+  const options = { ...model.options, ...plan && chosen(plan) };
   const views = await RunViews.open(options, images.files, hooks);
-  const folder = await begin(critics);
+  const folder = await begin(critics, options);
   for (const text of critics.missing) hooks.onNotice?.(text);
   const digest = await digestOf(images.files);
   if (folder.savedStep === undefined) await folder.beginAnew();
@@ -123,4 +143,9 @@ async function perform(
     await folder.settleScaling(gpu, (vae) => latentScaling(vae, images, options));
   }
   return result;
+}
+
+/** What of a plan are options of the run. */
+function chosen({ batch, accumulate, checkpointing }: StepPlan): Partial<ResolvedOptions> {
+  return { batch, accumulate, checkpointing };
 }

@@ -65,16 +65,17 @@ function usedBytes(gpu: Gpu): number {
 
 function tooLarge(gpu: Gpu, used: number, needed: number): string {
   if (needed === Infinity) {
-    const largest = words(gpu.adapter.limits.maxStorageBufferBindingSize);
+    const largest = bytesInWords(gpu.adapter.limits.maxStorageBufferBindingSize);
     return `parts of it exceed the ${largest} that the adapter binds at once`;
   }
-  return `it needs ${words(used + needed)} of GPU memory even in bands, ${
-    words(used)
+  return `it needs ${bytesInWords(used + needed)} of GPU memory even in bands, ${
+    bytesInWords(used)
   } of that in ` +
-    `use already, and ${words(gpu.memoryBytes)} may be taken`;
+    `use already, and ${bytesInWords(gpu.memoryBytes)} may be taken`;
 }
 
-function words(bytes: number): string {
+/** Bytes as KiB or MiB, rounded up. */
+export function bytesInWords(bytes: number): string {
   const inKiB = Math.ceil(bytes / 2 ** 10);
   return inKiB < 10_000 ? `${inKiB} KiB` : `${Math.ceil(inKiB / 2 ** 10)} MiB`;
 }

@@ -28,13 +28,15 @@ export interface TrainingRequest {
   readonly resume: boolean;
   /** The options; what is undefined is the default, or when resuming what the run began with. */
   readonly given: Given;
+  /** Bytes of GPU memory to stay within, where there is a limit. */
+  readonly memory: number | undefined;
   /** How it is shown. */
   readonly show: Show;
 }
 
 /** Trains until the end or Ctrl-C, and returns the exit code. */
 export async function runTraining(request: TrainingRequest): Promise<number> {
-  const { command, out, resume, given, show } = request;
+  const { command, out, resume, given, memory, show } = request;
   const start = performance.now();
   const { options, usageError } = await settleOptions(given);
   if (!resume && !options.images?.length) {
@@ -42,7 +44,7 @@ export async function runTraining(request: TrainingRequest): Promise<number> {
   }
   const { vae, from, vgg, lpips, dino } = options;
   for (const model of [vae, from, vgg, lpips, dino]) await pullFirst(model, show);
-  using gpu = await Gpu.create();
+  using gpu = await Gpu.create({ memoryBytes: memory });
   using stop = stopOnInterrupt();
   using display = new RunDisplay(show);
   const hooks = { ...display.hooks, signal: stop.signal };

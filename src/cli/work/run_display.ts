@@ -1,5 +1,6 @@
 /** What is seen of a training run. */
-import type { AdaptHooks, Evaluation, TrainingProgress } from "../../train/mod.ts";
+import type { AdaptHooks, Evaluation, StepPlan, TrainingProgress } from "../../train/mod.ts";
+import { formatBytes } from "../format.ts";
 import { Progress } from "../progress.ts";
 
 /** How a run is shown. */
@@ -25,6 +26,7 @@ export class RunDisplay implements Disposable {
   /** What the run tells. */
   get hooks(): AdaptHooks {
     return {
+      onPlan: (plan) => this.#planned(plan),
       onEncode: (done, count) => this.#encoded(done, count),
       onStep: (step, total) => this.#stepped(step, total),
       onProgress: (progress) => this.#reported(progress),
@@ -32,6 +34,11 @@ export class RunDisplay implements Disposable {
       onNotice: (text) => this.#message(`coda: ${text}`),
       onSkip: (_, error) => this.#message(`coda: ${error.message}; it is left out`),
     };
+  }
+
+  #planned(plan: StepPlan): void {
+    if (this.#show.json) console.log(JSON.stringify({ plan }));
+    else if (!this.#show.quiet) this.#message(planText(plan));
   }
 
   #encoded(done: number, total: number): void {
@@ -72,6 +79,21 @@ export class RunDisplay implements Disposable {
     this.#encoding?.[Symbol.dispose]();
     this.#training?.[Symbol.dispose]();
   }
+}
+
+/** A plan as a line. */
+export function planText(plan: StepPlan): string {
+  const { batch, accumulate, checkpointing, isReplayed, bytes } = plan;
+  const images = batch === 1 ? "1 image" : `${batch} images`;
+  const parts = [
+    accumulate === 1
+      ? `${images} a step`
+      : `${batch * accumulate} images a step, ${images} at once (L_e and batch norms see ${batch})`,
+    checkpointing ? "activations computed again" : "activations kept",
+    ...(isReplayed ? [] : ["steps not replayed"]),
+    `at most ${formatBytes(bytes)} of GPU memory expected`,
+  ];
+  return `plan  ${parts.join("; ")}`;
 }
 
 /** An evaluation as a line. */
