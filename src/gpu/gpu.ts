@@ -311,9 +311,9 @@ export class Gpu implements Disposable {
     this.#recorder.current?.dispatch(pipeline, storages, this.#ring.at(offset), dispatch.grid);
   }
 
-  /** Whether work is measured now as it is when it is recorded. */
-  get measuresRecorded(): boolean {
-    return this.#dry?.isRecording ?? false;
+  /** The measurement under way of work that is to be replayed, where there is one. */
+  get recordedMeasurement(): object | undefined {
+    return this.#dry?.isRecording ? this.#dry : undefined;
   }
 
   /** Whether work can be recorded or replayed now: not within other work that is, or is measured. */

@@ -1,6 +1,6 @@
 import type { Gpu, Recording } from "../gpu/mod.ts";
 import { constants, empty } from "./make.ts";
-import type { Shape } from "./shape.ts";
+import { type Shape, sizeOf } from "./shape.ts";
 import { type DType, Tensor } from "./tensor.ts";
 
 /** ReplayedWork on tensors that can be replayed: it does the same for all inputs of the same shapes. */
@@ -36,6 +36,8 @@ export class Replays implements Disposable {
   #gpu: Gpu;
   #room: number;
   #known = new Map<string, Known>();
+  #measurement: object | undefined;
+  #measuredOutputs = new Map<string, Known["outputs"]>();
 
   /**
    * Nothing is recorded yet.
@@ -58,10 +60,11 @@ export class Replays implements Disposable {
    * @throws {GpuError} where the work uploads or reads.
    */
   run(name: string, inputs: readonly Tensor[], work: ReplayedWork): Tensor[] {
-    if (this.#gpu.measuresRecorded) return this.#measured(inputs, work);
+    const key = `${name} of ${inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`)}`;
+    const measurement = this.#gpu.recordedMeasurement;
+    if (measurement) return this.#measured(measurement, key, inputs, work);
     if (!this.#gpu.canRecord) return [...work(inputs)];
     inputs.forEach(refuseGradient);
-    const key = `${name} of ${inputs.map(({ dtype, shape }) => `${dtype}[${shape}]`)}`;
     const known = this.#known.get(key);
     if (known?.recording.isCurrent) return this.#replay(known, inputs);
     return this.#record(key, inputs, work);
@@ -73,11 +76,22 @@ export class Replays implements Disposable {
     this.#known.clear();
   }
 
-  /** The work as it takes memory when it is recorded: on copies, with outputs that lie apart. */
-  #measured(inputs: readonly Tensor[], work: ReplayedWork): Tensor[] {
+  /** What the work takes when it is recorded: once, on copies, and outputs that lie apart each time. */
+  #measured(
+    measurement: object,
+    key: string,
+    inputs: readonly Tensor[],
+    work: ReplayedWork,
+  ): Tensor[] {
     using scope = this.#gpu.scope();
-    const found = work(inputs.map(({ shape, dtype }) => empty(this.#gpu, shape, dtype)));
-    return found.map(({ size, shape, dtype }) => {
+    if (this.#measurement !== measurement) this.#measuredOutputs.clear();
+    this.#measurement = measurement;
+    const outputs = this.#measuredOutputs.get(key) ??
+      work(inputs.map(({ shape, dtype }) => empty(this.#gpu, shape, dtype)))
+        .map(({ shape, dtype }) => ({ shape, dtype }));
+    this.#measuredOutputs.set(key, outputs);
+    return outputs.map(({ shape, dtype }) => {
+      const size = sizeOf(shape);
       const values = dtype === "f32" ? new Float32Array(size) : new Uint32Array(size);
       return scope.keep(constants(this.#gpu, values, shape));
     });

@@ -200,7 +200,7 @@ export class Adaptation implements Disposable {
   measure(shape: Shape, count: number = 1): number {
     const measured = Math.min(count, 3);
     const bytes = this.#measureStep(shape, measured);
-    if (measured === count) return bytes;
+    if (measured === count || bytes === Infinity) return bytes;
     // What further batches add is what they bring along, all of them the same.
     return bytes + (count - measured) * (bytes - this.#measureStep(shape, measured - 1));
   }
