@@ -246,8 +246,15 @@ export class Adaptation implements Disposable {
    * are those of each batch.
    *
    * @returns What the caller reads or drops, and disposes in either case; losses are the batches' mean.
+   * @throws {TypeError} while the warm-up has steps left.
    */
   jointStep(...batches: Tensor[]): StepResult {
+    if (this.phase === "warmup") {
+      const { warmupSteps } = this.recipe;
+      throw new TypeError(
+        `jointStep: step ${this.#step + 1} is one of ${warmupSteps} of the warm-up`,
+      );
+    }
     this.#prepare();
     using scope = this.#gpu.scope();
     const { seed } = this.recipe;
@@ -262,6 +269,7 @@ export class Adaptation implements Disposable {
   #measureStep(shape: Shape, count: number): number {
     const [sums, step] = [this.#sums, this.#step];
     this.#sums = undefined; // those of a measurement are none of a step
+    this.resume(Math.max(step, this.recipe.warmupSteps));
     try {
       return this.#gpu.measure(() => {
         const batches = Array.from({ length: count }, () => empty(this.#gpu, shape));

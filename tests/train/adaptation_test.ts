@@ -127,6 +127,15 @@ gpuTest("Adaptation: a step that fails counts for nothing", async (gpu) => {
   await flat(gpu, async () => assertEquals(await run(true), await run(false)));
 });
 
+gpuTest("Adaptation: a joint step in the warm-up is refused, a measurement is not", (gpu) => {
+  using model = tinyModel(gpu);
+  using adaptation = new Adaptation(model, { ...defaultRecipe(2), warmupSteps: 1 });
+  using batch = images(gpu, 1);
+  assertThrows(() => adaptation.jointStep(batch), TypeError, "step 1 is one of 1 of the warm-up");
+  assert(adaptation.measure(batch.shape) > 0);
+  assertEquals([adaptation.step, adaptation.phase], [0, "warmup"]);
+});
+
 gpuTest("Adaptation: the posterior's noise hangs on seed and step alone", async (gpu) => {
   const totals = async (seed: number, start: number) => {
     using model = tinyModel(gpu);
