@@ -37,9 +37,11 @@ export {
   type Backward,
   type Cotangents,
   type DType,
+  type FloatType,
   type JointBackward,
   type Node,
   Random,
+  type Remake,
   type Shape,
   Tensor,
 } from "./src/tensor/mod.ts";
