@@ -33,6 +33,8 @@ const LARGEST = 2240 * 16384;
 
 interface Measured {
   encode: number | undefined;
+  /** With the keys made beforehand, by an encoder. */
+  held: number | undefined;
   training: number | undefined;
   bytes: number;
 }
@@ -59,6 +61,10 @@ async function peakOf(work: () => void): Promise<number> {
   return peak - before;
 }
 
+function noTimes(): Record<"encode" | "held" | "training", number[]> {
+  return { encode: [], held: [], training: [] };
+}
+
 function median(values: number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
@@ -69,26 +75,30 @@ async function measureCase(
 ): Promise<Map<Path, Measured>> {
   using quantizer = benchQuantizer(gpu, codebookSize, patchSizes);
   using f = noise(gpu, [1, side, side, 16]);
+  using encoder = quantizer.encoder();
   using replays = new Replays(gpu);
   const encode = (path: Path) => void replays.run(path, [f], ([f]) => quantizer.encode(f));
+  const held = (path: Path) => void replays.run(`${path}, held`, [f], ([f]) => encoder.encode(f));
   const paths = PATHS.filter((path) => path === "streamed" || codebookSize * tokens <= LARGEST);
-  const times = new Map(paths.map((path) => [path, { encode: [0], training: [0], bytes: 0 }]));
+  const times = new Map(paths.map((path) => [path, { ...noTimes(), bytes: 0 }]));
   for (const [path, found] of times) {
-    found.encode.length = found.training.length = 0;
     found.bytes = await withPath(path, () => peakOf(() => trainingPass(quantizer, f)));
-    if (ROUNDS > 0) await withPath(path, () => seconds(() => encode(path)));
+    if (ROUNDS === 0) continue;
+    for (const work of [encode, held]) await withPath(path, () => seconds(() => work(path)));
   }
   for (let round = 0; round < ROUNDS; round++) {
     for (const [path, found] of times) {
       await withPath(path, async () => {
         found.encode.push(await seconds(() => encode(path), ENCODES));
+        found.held.push(await seconds(() => held(path), ENCODES));
         found.training.push(await seconds(() => trainingPass(quantizer, f)));
       });
     }
   }
   return new Map(
-    [...times].map(([path, { encode, training, bytes }]) => [path, {
+    [...times].map(([path, { encode, held, training, bytes }]) => [path, {
       encode: median(encode),
+      held: median(held),
       training: median(training),
       bytes,
     }]),
@@ -141,8 +151,8 @@ than ${LARGEST}, or not measured. Logits alone are 4 bytes a code and token. The
 for all scales, and the rest is one number for each scale. Its passes over the codebook run once for the tokens
 of all scales, but for the searches and the gradients of queries, each of which waits for another scale's.
 
-| V | tokens | MB composed | MB streamed | encode composed, s | encode streamed, s | forward + backward composed, s | streamed, s |
-|---|---|---|---|---|---|---|---|`);
+| V | tokens | MB composed | MB streamed | encode composed, s | streamed, s | keys held: composed, s | streamed, s | forward + backward composed, s | streamed, s |
+|---|---|---|---|---|---|---|---|---|---|`);
 const sizes = Deno.args.includes("--quick")
   ? [512, 4096]
   : [64, 256, 512, 1024, 4096, 16384, 65536];
@@ -157,6 +167,8 @@ for (const codebookSize of sizes) {
       megabytes(streamed?.bytes),
       time(composed?.encode),
       time(streamed?.encode),
+      time(composed?.held),
+      time(streamed?.held),
       time(composed?.training),
       time(streamed?.training),
     ];

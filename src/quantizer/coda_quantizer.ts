@@ -7,18 +7,18 @@ import {
   RMSNorm,
   type WeightSource,
 } from "../nn/mod.ts";
-import { add, affine, area, argmax, bicubic, gather, stopGradient, sub } from "../ops/mod.ts";
-import { type Tensor, zeros } from "../tensor/mod.ts";
+import { add, affine, area, bicubic, gather, sub } from "../ops/mod.ts";
+import { noGrad, type Tensor, zeros } from "../tensor/mod.ts";
 import type { Assigner } from "./assignment.ts";
-import { ComposedAssigner, logits } from "./composed.ts";
+import { CodaEncoder } from "./coda_encoder.ts";
+import { ComposedAssigner } from "./composed.ts";
 import { codebookView, type RowMap } from "./codebook_view.ts";
 import type { CodaQuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { meanOf } from "./mean_of.ts";
-import { canStream, pathFor } from "./path.ts";
+import { pathFor } from "./path.ts";
 import { checkLatent, type EncodedScale, type Quantized, type Quantizer } from "./quantizer.ts";
 import { StreamedAssigner } from "./streaming/assigner.ts";
-import { search, searchWithMargins } from "./streaming/search.ts";
 import { vqLoss } from "./vq_loss.ts";
 
 /**
@@ -109,11 +109,8 @@ export class CodaQuantizer implements Quantizer {
 
   /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
   encode(f: Tensor): Tensor[] {
-    const codes = pathFor(this.config) === "streamed"
-      ? (query: Tensor, keys: Tensor) => search(query, keys).index
-      : (query: Tensor, keys: Tensor) => argmax(logits(query, keys));
-    return this.#encode(f, (query, keys) => ({ index: codes(query, keys) }))
-      .map(({ index }) => index);
+    using scope = f.gpu.scope();
+    return this.encoder().encode(f).map((index) => scope.keep(index));
   }
 
   /**
@@ -123,15 +120,24 @@ export class CodaQuantizer implements Quantizer {
    * @throws {RangeError} where d is no multiple of 4, or above 32.
    */
   encodeWithMargins(f: Tensor): EncodedScale[] {
-    const { attentionDim } = this.config;
-    if (!canStream(attentionDim)) {
-      throw new RangeError(
-        `encodeWithMargins: attentionDim is ${attentionDim}, expected a multiple of 4 up to 32`,
-      );
-    }
-    return this.#encode(f, (query, keys) => {
-      const { index, margin } = searchWithMargins(query, keys);
-      return { index, margin };
+    using scope = f.gpu.scope();
+    return this.encoder().encodeWithMargins(f).map(({ index, margin }) => ({
+      index: scope.keep(index),
+      margin: scope.keep(margin),
+    }));
+  }
+
+  /**
+   * Makes the keys of the codebook once, to encode any number of latents: the same codes as from
+   * {@link encode}, which makes them at each call. The keys are of the parameters as they are now, so
+   * that behind a training step or `parameters.load` an encoder is to be made anew.
+   */
+  encoder(): CodaEncoder {
+    return new CodaEncoder({
+      config: this.config,
+      keys: noGrad(() => codebookView(this.#codebook, this.#keys)),
+      queriesOf: (r) => this.#query(r),
+      valuesOf: (index) => this.#valuesOf(index),
     });
   }
 
@@ -172,28 +178,6 @@ export class CodaQuantizer implements Quantizer {
   /** Q / √d, so that its products with keys are the logits. */
   #query(r: Tensor): Tensor {
     return affine(this.#queries.forward(r), 1 / Math.sqrt(this.config.attentionDim), 0);
-  }
-
-  /** Walks the scales of a latent; keeps all that `find` found at each. */
-  #encode<Found extends Partial<EncodedScale> & { index: Tensor }>(
-    f: Tensor,
-    find: (query: Tensor, keys: Tensor) => Found,
-  ): Found[] {
-    checkLatent(f, this.config);
-    using scope = f.gpu.scope();
-    const keys = codebookView(this.#codebook, this.#keys);
-    const [, height, width] = f.shape;
-    const scales: Found[] = [];
-    let residual = stopGradient(f);
-    for (const grid of this.gridsFor(height, width)) {
-      using step = f.gpu.scope();
-      const found = find(this.#query(area(residual, grid)), keys);
-      const h = bicubic(this.#valuesOf(found.index), { height, width });
-      for (const tensor of Object.values(found)) scope.keep(step.keep(tensor));
-      residual = step.keep(sub(residual, h));
-      scales.push(found);
-    }
-    return scales;
   }
 }
 

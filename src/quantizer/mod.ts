@@ -5,6 +5,7 @@
  * @module
  */
 export { CodeCounts } from "./code_counts.ts";
+export { CodaEncoder, type CodaEncoderParts } from "./coda_encoder.ts";
 export { CodaQuantizer } from "./coda_quantizer.ts";
 export {
   type CodaQuantizerConfig,

@@ -3,7 +3,7 @@ import type { Gpu } from "../../src/gpu/mod.ts";
 import { concat, sub } from "../../src/ops/mod.ts";
 import { CodaQuantizer } from "../../src/quantizer/mod.ts";
 import { gradients, normal, Random, ShapeError, type Tensor } from "../../src/tensor/mod.ts";
-import { assertClose } from "../support/compare.ts";
+import { assertClose, assertSame } from "../support/compare.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 
 function makeQuantizer(gpu: Gpu): CodaQuantizer {
@@ -61,6 +61,32 @@ gpuTest("training and inference choose the same codes and give the same latent",
     assertEquals(indices.slice(0, 4), indices.slice(4));
   });
 });
+
+gpuTest(
+  "an encoder finds the quantizer's codes and margins, latent for latent, and frees its keys",
+  async (gpu) => {
+    using quantizer = makeQuantizer(gpu);
+    using first = normal(gpu, [2, 7, 5, 4], new Random(2));
+    using second = normal(gpu, [1, 4, 4, 4], new Random(3));
+    await flat(gpu, async () => {
+      using encoder = quantizer.encoder();
+      for (const f of [first, second]) {
+        const [found, expected] = await flat(gpu, () => {
+          using _scope = gpu.scope();
+          return Promise.all([encoder, quantizer].map((from) => {
+            const scales = [
+              ...from.encode(f).map((index) => ({ index })),
+              ...from.encodeWithMargins(f),
+            ];
+            const reads = scales.flatMap((scale) => Object.values(scale)).map((t) => t.read());
+            return Promise.all(reads);
+          }));
+        });
+        found.forEach((numbers, i) => assertSame(numbers, expected[i]));
+      }
+    });
+  },
+);
 
 gpuTest("each further scale leaves less over", async (gpu) => {
   using quantizer = makeQuantizer(gpu);
