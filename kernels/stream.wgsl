@@ -21,7 +21,7 @@ struct Params {
 }
 
 override GROUP: u32 = 8u;
-override BLOCKS: u32 = 1u; // 1 or 2; also 4 or 6 in the search
+override BLOCKS: u32 = 1u; // 1 or 2; also 4, 5 or 6 in the search
 override QUADS: u32 = 8u; // channels of queries and keys, in vec4; at most 8
 override VALUE_QUADS: u32 = 4u; // channels of values, in vec4; at most 8
 override MARGIN: bool = true; // the second largest logit is wanted
@@ -255,7 +255,8 @@ fn search(
   var r4 = Rows();
   var r5 = Rows();
   if (BLOCKS > 2u) { r2 = load_rows(row + 8u); r3 = load_rows(row + 12u); }
-  if (BLOCKS > 4u) { r4 = load_rows(row + 16u); r5 = load_rows(row + 20u); }
+  if (BLOCKS > 4u) { r4 = load_rows(row + 16u); }
+  if (BLOCKS > 5u) { r5 = load_rows(row + 20u); }
   var b0 = no_best();
   var b1 = no_best();
   var b2 = no_best();
@@ -270,15 +271,14 @@ fn search(
       b2 = improved(b2, logits(r2, key), code);
       b3 = improved(b3, logits(r3, key), code);
     }
-    if (BLOCKS > 4u) {
-      b4 = improved(b4, logits(r4, key), code);
-      b5 = improved(b5, logits(r5, key), code);
-    }
+    if (BLOCKS > 4u) { b4 = improved(b4, logits(r4, key), code); }
+    if (BLOCKS > 5u) { b5 = improved(b5, logits(r5, key), code); }
   }
   store_best(p, row, b0);
   if (BLOCKS > 1u) { store_best(p, row + 4u, b1); }
   if (BLOCKS > 2u) { store_best(p, row + 8u, b2); store_best(p, row + 12u, b3); }
-  if (BLOCKS > 4u) { store_best(p, row + 16u, b4); store_best(p, row + 20u, b5); }
+  if (BLOCKS > 4u) { store_best(p, row + 16u, b4); }
+  if (BLOCKS > 5u) { store_best(p, row + 20u, b5); }
 }
 
 // ---- Σ e, Σ c and Σ c·x of each token, and Σ e·v. Tokens are held.

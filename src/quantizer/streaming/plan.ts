@@ -43,8 +43,8 @@ export interface Cut {
 
 /** How an adapter is kept busy. */
 interface Shape {
-  /** Blocks of four rows that an invocation holds: in the search of few and of many tokens, and else. */
-  blocks: { few: number; many: number; others: number };
+  /** Blocks of four rows that an invocation may hold in the search, and those that it holds else. */
+  blocks: { search: readonly number[]; others: number };
   /** Invocations in a workgroup; they share nothing. */
   group: number;
   /** Invocations worth having. */
@@ -52,13 +52,13 @@ interface Shape {
 }
 
 /** A CPU adapter's loads are slow, and its cache serves as registers: many held rows share a load. */
-const CPU: Shape = { blocks: { few: 4, many: 6, others: 2 }, group: 8, invocations: 256 };
+const CPU: Shape = { blocks: { search: [1, 4, 5, 6], others: 2 }, group: 8, invocations: 256 };
 
 /** A GPU's registers hold four rows of a thread, and it wants many threads. */
-const GPU: Shape = { blocks: { few: 1, many: 1, others: 1 }, group: 64, invocations: 16384 };
+const GPU: Shape = { blocks: { search: [1], others: 1 }, group: 64, invocations: 16384 };
 
-/** Tokens that are many: the last, partly idle block matters less. */
-const MANY = 64;
+/** What loading a streamed row costs, in the products of it with a block of four held rows. */
+const LOAD = 2;
 
 /** Streamed rows that are worth a chunk. */
 const SHORTEST = 64;
@@ -69,12 +69,18 @@ function shapeOf(gpu: Gpu): Shape {
 
 /** Cuts a pass into chunks: depends on the extents and the adapter alone. */
 export function cutOf(gpu: Gpu, pass: Pass, { held, streamed }: Work): Cut {
-  const { blocks: { few, many, others }, invocations } = shapeOf(gpu);
-  const blocks = pass !== "search" ? others : held < MANY ? few : many;
+  const { blocks: { search, others }, invocations } = shapeOf(gpu);
+  const blocks = pass === "search" ? cheapest(held, search) : others;
   const across = Math.ceil(held / (4 * blocks));
   const wanted = Math.min(Math.ceil(invocations / across), Math.ceil(streamed / SHORTEST));
   const chunk = Math.ceil(streamed / wanted);
   return { blocks, chunk, chunks: Math.ceil(streamed / chunk) };
+}
+
+/** Of these numbers of blocks the one for which loads, and rows that do not exist, cost the least. */
+function cheapest(held: number, choices: readonly number[]): number {
+  const cost = (blocks: number) => Math.ceil(held / (4 * blocks)) * (LOAD + blocks);
+  return choices.reduce((best, next) => cost(next) < cost(best) ? next : best);
 }
 
 /** Dispatches a pass. */
