@@ -33,6 +33,7 @@ export const LOSS_FLAGS = {
   checkpointing: booleanFlag(
     "compute the VAE's activations again instead of keeping them: less memory, the same bits",
   ),
+  halfActivations: booleanFlag("keep what the backward pass reads in 16 bits: less memory"),
   memory: bytesFlag(
     "GPU memory to stay within, for example 8GB; a step is cut into batches, and its activations " +
       "computed again, as far as that takes",
@@ -94,6 +95,7 @@ export function runOptions(flags: RunFlagValues, args: readonly string[]): Parti
     imageSize: flags.size,
     accumulate: flags.accumulate,
     checkpointing: flags.checkpointing || undefined,
+    halfActivations: flags.halfActivations || undefined,
     perceptual: flags.perceptual,
     vgg: flags.vgg,
     lpips: flags.lpips,

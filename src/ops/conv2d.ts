@@ -111,6 +111,7 @@ function spatial(
     inputs: bias ? [x, weight, bias] : [x, weight],
     output: forward(x, weight, bias, geometry, dtype),
     saved: readByBackward(x, weight),
+    activations: [x],
     backward: (dy, saved, [needsX, needsWeight, needsBias]) => [
       needsX ? ofInput(dy, saved[saved.length - 1], geometry) : null,
       needsWeight ? ofWeight(saved[0], dy, geometry) : null,
@@ -139,6 +140,7 @@ function pointwise(
     inputs: bias ? [x, weight, bias] : [x, weight],
     output: product(x.gpu, matrix(x), matrix(weight), { ...extents, output, bias, dtype }),
     saved: readByBackward(x, weight),
+    activations: [x],
     backward: (dy, saved, [needsX, needsWeight, needsBias]) => {
       const plain = { transposed: false, shared: false };
       return [

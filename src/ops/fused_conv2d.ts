@@ -90,6 +90,7 @@ function normedBy(x: Tensor, norm: FusedNorm): Tensor {
     inputs: [x, gamma, beta],
     output: groupApply(x, gamma, beta, statistics, settings),
     saved: [x, gamma, beta, statistics.mean, statistics.variance],
+    activations: [x],
     backward: (dy, saved, needs) => groupGradients(dy, saved, needs, { ...settings, fixed: true }),
   });
 }
@@ -145,6 +146,7 @@ function fused(
     inputs: [x, weight, bias ?? y, residual ?? y, norm?.gamma ?? y, norm?.beta ?? y],
     output: y,
     saved: [weight, ...(readsX ? [x] : []), ...keptOfNorm],
+    activations: [x],
     backward: (dy, [weight, x, ...keptOfNorm], needs) => {
       const [needsX, needsWeight, needsBias, needsResidual, needsGamma, needsBeta] = needs;
       const dw = needsWeight

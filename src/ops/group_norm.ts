@@ -51,6 +51,7 @@ export function groupNorm(
     inputs: [x, gamma, beta],
     output: y,
     saved: [x, gamma, beta, statistics.mean, statistics.variance],
+    activations: [x],
     backward: (dy, saved, needs) => groupGradients(dy, saved, needs, { ...settings, fixed: false }),
   });
 }

@@ -1,5 +1,6 @@
 import { defineKernel, type Gpu, gridFor } from "../gpu/mod.ts";
 import { ShapeError } from "./errors.ts";
+import { halfCopy } from "./convert.ts";
 import { empty, full, share, zeros } from "./make.ts";
 import {
   type Backward,
@@ -26,30 +27,38 @@ export interface Recorded {
   output: Tensor;
   /** What `backward` needs; kept alive until backward has passed, whatever scopes end meanwhile. */
   saved?: readonly Tensor[];
+  /** Those of `saved` that `backward` also takes in f16: activations, see {@link withHalfActivations}. */
+  activations?: readonly Tensor[];
   /** The operation's gradient. */
   backward: Backward;
 }
 
 let recording = true;
+let inHalf = false;
 
 /**
  * Puts an operation into the graph, if any input wants a gradient; returns its output.
  * What it saves is held until `gradients` has passed it, or no tensor leads to it any more.
  */
-export function record(name: string, { inputs, output, saved = [], backward }: Recorded): Tensor {
+export function record(
+  name: string,
+  { inputs, output, saved = [], activations = [], backward }: Recorded,
+): Tensor {
   if (recording && inputs.some((input) => input.requiresGrad)) {
     if (output.dtype === "f16") {
       throw new TypeError(`${name}: there are no gradients through f16: make the result f32`);
     }
     const nodes = inputs.map((input) => input.node);
-    const held = saved.map((tensor) => share(tensor));
+    const held = saved.map((tensor) =>
+      inHalf && activations.includes(tensor) ? halfCopy(tensor) : share(tensor)
+    );
     output.node = newNode(name, output.shape, nodes, held, backward);
   }
   return output;
 }
 
 /** What an operation of several outputs tells the graph about itself. */
-export interface RecordedParts extends Omit<Recorded, "output" | "backward"> {
+export interface RecordedParts extends Pick<Recorded, "inputs" | "saved"> {
   /** The tensors it made. */
   outputs: readonly Tensor[];
   /** The operation's gradient, from those of the outputs that a gradient reached. */
@@ -97,6 +106,40 @@ function withRecording<T>(wanted: boolean, work: () => T): T {
 /** Whether operations are recorded now. */
 export function isRecording(): boolean {
   return recording;
+}
+
+/**
+ * Runs `work`, whose convolutions and group norms keep what they read for the backward pass in f16: half
+ * the memory of what `gradients` needs most of. What is computed forwards keeps its bits; gradients of
+ * weights and norms are of what was kept, each value of which is off by up to 2⁻¹¹ of itself. One that
+ * exceeds 65504 becomes infinite, and gradients with it. With `wanted` false it runs as it would outside.
+ *
+ * @throws {GpuError} where the adapter has no f16.
+ *
+ * @example
+ * ```ts
+ * import { conv2d, Gpu, gradients, normal, Random, sum, withHalfActivations } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const x = normal(gpu, [1, 8, 8, 4], new Random(0));
+ * const weight = normal(gpu, [3, 3, 4, 4], new Random(1)).requireGrad();
+ * const y = gpu.hasHalf ? withHalfActivations(() => conv2d(x, weight)) : conv2d(x, weight);
+ * console.log(gradients(sum(y), [weight])[0].shape); // [3, 3, 4, 4]
+ * ```
+ */
+export function withHalfActivations<T>(work: () => T, wanted: boolean = true): T {
+  const before = inHalf;
+  inHalf = wanted;
+  try {
+    return work();
+  } finally {
+    inHalf = before;
+  }
+}
+
+/** Whether {@link withHalfActivations} is in force. */
+export function keepsHalf(): boolean {
+  return inHalf;
 }
 
 /** How a backward pass is run. */

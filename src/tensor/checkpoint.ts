@@ -1,4 +1,4 @@
-import { isRecording } from "./autograd.ts";
+import { isRecording, keepsHalf, withHalfActivations } from "./autograd.ts";
 import { ShapeError } from "./errors.ts";
 import { share } from "./make.ts";
 import { holdNode, latestId, type Node, remadeNode } from "./node.ts";
@@ -42,12 +42,13 @@ export function checkpoint(work: CheckpointedWork, inputs: readonly Tensor[]): T
   if (!y.node || y.node.id <= since) return scope.keep(y);
   const held = inputs.map((input) => share(input));
   const nodes = inputs.map(({ node }) => node);
+  const inHalf = keepsHalf();
   const output = share(y);
   output.node = remadeNode(
     y.shape,
     [...nodes, ...nodesBefore(y.node, since)],
     held,
-    (held, nodes) => remake(work, y.shape, held, nodes),
+    (held, nodes) => withHalfActivations(() => remake(work, y.shape, held, nodes), inHalf),
   );
   scope.add(output);
   return scope.keep(output);

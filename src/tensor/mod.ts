@@ -13,7 +13,9 @@ export {
   type RecordedParts,
   recordParts,
   withGrad,
+  withHalfActivations,
 } from "./autograd.ts";
+export { convert } from "./convert.ts";
 export { checkpoint, type CheckpointedWork } from "./checkpoint.ts";
 export { ShapeError } from "./errors.ts";
 export { constants, empty, fromArray, full, ownTensor, scalar, share, zeros } from "./make.ts";

@@ -13,6 +13,7 @@ import {
   Replays,
   type Shape,
   type Tensor,
+  withHalfActivations,
 } from "../tensor/mod.ts";
 import { type Posterior, samplePosterior } from "../vae/mod.ts";
 import { Criterion } from "./criterion.ts";
@@ -312,10 +313,12 @@ export class Adaptation implements Disposable {
   /** Losses and gradients of a batch that makes up a `share` of its step. */
   #backward({ batch, noise, ramp, ...crops }: Inputs, share: number = 1): FoundGradients {
     const { vae, quantizer } = this.model;
-    const posterior = vae.encode(batch);
+    const { halfActivations } = this.recipe;
+    const posterior = withHalfActivations(() => vae.encode(batch), halfActivations);
     const latent = noise ? samplePosterior(posterior, noise) : posterior.mean;
     const quantized = quantizer?.forward(vae.scaleLatent(latent));
-    const found = vae.decode(quantized ? vae.unscaleLatent(quantized.fHat) : latent);
+    const z = quantized ? vae.unscaleLatent(quantized.fHat) : latent;
+    const found = withHalfActivations(() => vae.decode(z), halfActivations);
     const lastLayer = this.#lastLayer;
     const adversarial = lastLayer && { lastLayer, ramp, crop: crops.crop };
     const judged = this.#criterion.generator(found, batch, adversarial);

@@ -38,6 +38,7 @@ export const OPTION_KINDS: Readonly<Record<keyof AdaptOptions, Kind>> = {
   targets: TEXTS,
   accumulate: NUMBER,
   checkpointing: BOOLEAN,
+  halfActivations: optional(BOOLEAN),
   perceptual: optional(TEXT),
   vgg: optional(TEXT),
   lpips: optional(TEXT),

@@ -76,6 +76,11 @@ export interface AdaptOptions {
    */
   checkpointing?: boolean;
   /**
+   * Whether the autoencoder keeps what its backward pass reads in f16: less memory, and gradients that
+   * differ by rounding; false.
+   */
+  halfActivations?: boolean;
+  /**
    * How the perceptual loss sees: as LPIPS, by the weights that `vgg` and `lpips` name, or by ResNet-50's
    * features, which are fetched from npm; LPIPS where its weights are named, else there is no such loss.
    */
@@ -216,6 +221,7 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     targets: ["conv1", "conv2", "upsample", "downsample"],
     accumulate: 1,
     checkpointing: false,
+    halfActivations: false,
     perceptual: undefined,
     vgg: undefined,
     lpips: undefined,
@@ -254,9 +260,10 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
 
 /** The recipe of a run: the paper's where no option says otherwise; VQGAN's latent is no sample. */
 export function recipeOf(options: ResolvedOptions): Recipe {
-  const { task, steps, warmupSteps, lr, warmupLr, discWeight, seed } = options;
+  const { task, steps, warmupSteps, lr, warmupLr, discWeight, seed, halfActivations } = options;
   const samplePosterior = task !== "vqgan";
-  return { ...defaultRecipe(steps), warmupSteps, lr, warmupLr, discWeight, seed, samplePosterior };
+  const own = { warmupSteps, lr, warmupLr, discWeight, seed, halfActivations };
+  return { ...defaultRecipe(steps), ...own, samplePosterior };
 }
 
 /** Files of the same network come together, and of two networks one is chosen. */

@@ -20,6 +20,8 @@ export interface Recipe {
   discWeightDecay: number;
   /** The norm that the gradients of either side, generator and discriminator, are clipped to. */
   clip: number;
+  /** Whether the autoencoder keeps what the backward pass reads in f16: see {@link withHalfActivations}. */
+  halfActivations: boolean;
   /** The weight of L1. */
   l1Weight: number;
   /** The weight of L2. */
@@ -46,6 +48,7 @@ export function defaultRecipe(steps: number): Recipe {
     weightDecay: 0.005,
     discWeightDecay: 0.0005,
     clip: 10,
+    halfActivations: false,
     l1Weight: 0.2,
     l2Weight: 1,
     perceptualWeight: 1,
