@@ -100,7 +100,7 @@ export const adapt: Command = defineCommand({
     },
     {
       does: "the same on a card of 8 GB, slowly",
-      type: "coda adapt imagenet/train --out run --preset mar-16384 --vae kl16.ckpt --memory 7GB",
+      type: "coda adapt photos --out run --preset mar-16384 --vae kl16.ckpt --memory 7GB",
     },
     {
       does: "all of the paper's losses",
