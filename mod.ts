@@ -15,6 +15,7 @@
  */
 export * from "./src/checkpoint/mod.ts";
 export * from "./src/data/mod.ts";
+export * from "./src/evaluate/mod.ts";
 export * from "./src/gpu/mod.ts";
 export * from "./src/losses/mod.ts";
 export * from "./src/metrics/mod.ts";

@@ -5,13 +5,14 @@ import {
   type TokenizerFiles,
   type TokenizerOptions,
 } from "./checkpoint/mod.ts";
-import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
-import { Gpu, OutOfMemoryError } from "./gpu/mod.ts";
+import type { Image } from "./data/mod.ts";
+import { Gpu } from "./gpu/mod.ts";
+import { ImageVae } from "./image_vae.ts";
 import { tune } from "./ops/mod.ts";
 import { type Grid, gridsFor, type Quantizer } from "./quantizer/mod.ts";
 import { empty, fromArray, type Tensor } from "./tensor/mod.ts";
-import { requireModel, type Tokens } from "./tokens/mod.ts";
-import { type OfMoments, type ToLatent, VaeInMemory, type Values } from "./vae/in_memory.ts";
+import { requireModel, type Size, type Tokens } from "./tokens/mod.ts";
+import type { OfMoments, ToLatent, Values } from "./vae/in_memory.ts";
 import type { AutoencoderKL, MemoryPlan } from "./vae/mod.ts";
 
 /** How a tokenizer is loaded. What its files say needs no option. */
@@ -28,8 +29,13 @@ export interface DecodeOptions {
   scales?: number;
 }
 
-/** The most pixels along a side: kernels multiply positions by lengths in 32 bits. */
-const MAX_SIDE = 2 ** 15 - 1;
+/** An image's tokens, and how sure they are. */
+export interface TokensWithMargins {
+  /** The tokens. */
+  readonly tokens: Tokens;
+  /** For each scale, by how much each token's logit exceeds the second largest. */
+  readonly margins: readonly Float32Array[];
+}
 
 /**
  * Turns images into discrete tokens and back: a continuous VAE with CODA's quantizer, or with one that it is
@@ -59,7 +65,7 @@ export class Tokenizer implements Disposable {
   /** The hash of the weights by which token files know their model: 64 hexadecimal digits. */
   readonly modelId: string;
   #ownsGpu: boolean;
-  #inMemory: VaeInMemory;
+  #images: ImageVae;
   /** The codes of each scale of an image's mean latent. */
   #codes: OfMoments = {
     name: "codes",
@@ -79,7 +85,7 @@ export class Tokenizer implements Disposable {
     this.gpu = gpu;
     this.#ownsGpu = ownsGpu;
     this.vae = vae;
-    this.#inMemory = new VaeInMemory(vae);
+    this.#images = new ImageVae(vae);
     this.quantizer = quantizer;
     this.modelId = id;
   }
@@ -122,16 +128,10 @@ export class Tokenizer implements Disposable {
     size: { readonly width: number; readonly height: number },
     count: number = 1,
   ): MemoryPlan {
-    this.#checkSize(size);
-    const padded = this.#paddedSize(size);
-    try {
-      const { path, bytes } = work === "encode"
-        ? this.#inMemory.planEncode(padded, count, this.#codes)
-        : this.#inMemory.planDecode(padded, this.#latentOf(padded, this.#anyIndices(padded)));
-      return { path, bytes };
-    } catch (error) {
-      throw tooLarge(size, error);
-    }
+    this.#images.checkSize(size);
+    if (work === "encode") return this.#images.planEncode(size, count, this.#codes);
+    const padded = this.#images.paddedSize(size);
+    return this.#images.planDecode(size, this.#latentOf(padded, this.#anyIndices(padded)));
   }
 
   /**
@@ -149,22 +149,32 @@ export class Tokenizer implements Disposable {
 
   /** The tokens of several images of one size, computed together. @throws {RangeError} for mixed sizes. */
   async encodeBatch(images: readonly Image[]): Promise<Tokens[]> {
-    const { width, height } = this.#batchSize(images);
-    const padded = this.#paddedSize({ width, height });
-    const scales = await this.#encoded(images, padded, this.#codes);
-    const isPadded = padded.width !== width || padded.height !== height;
-    return images.map((_, n) => ({
-      width,
-      height,
-      ...(isPadded ? { decoded: padded } : {}),
-      codebookSize: this.quantizer.config.codebookSize,
-      modelId: this.modelId.slice(0, 32),
-      grids: this.#grids(padded),
-      indices: scales.map((all) => {
-        const count = all.length / images.length;
-        return new Uint32Array(all.subarray(n * count, (n + 1) * count));
-      }),
-    }));
+    const scales = await this.#images.encode(images, this.#codes);
+    return images.map((image, n) =>
+      this.#tokensOf(image, scales.map((all) => part(all, n, images.length)))
+    );
+  }
+
+  /**
+   * The tokens of an image, with how far the second largest logit of each lies below the largest: a
+   * token whose margin is small may be another on another adapter.
+   *
+   * @throws {RangeError} as {@link Tokenizer.encode}, and where the quantizer's rows are too wide for it.
+   */
+  async encodeWithMargins(image: Image): Promise<TokensWithMargins> {
+    const values = await this.#images.encode([image], {
+      name: "codes with margins",
+      make: (moments) => {
+        const { mean } = this.vae.posterior(moments);
+        const scales = this.quantizer.encodeWithMargins(this.vae.scaleLatent(mean));
+        return scales.flatMap(({ index, margin }) => [index, margin]);
+      },
+    });
+    const ofKind = (kind: number) => values.filter((_, i) => i % 2 === kind);
+    return {
+      tokens: this.#tokensOf(image, ofKind(0).map((all) => new Uint32Array(all))),
+      margins: ofKind(1).map((all) => new Float32Array(all)),
+    };
   }
 
   /**
@@ -178,11 +188,11 @@ export class Tokenizer implements Disposable {
   async decode(tokens: Tokens, options: DecodeOptions = {}): Promise<Image> {
     const scales = options.scales ?? tokens.grids.length;
     this.#checkTokens(tokens, scales);
-    const padded = this.#paddedSize(tokens);
+    const padded = this.#images.paddedSize(tokens);
     const indices = tokens.grids.slice(0, scales).map(({ height, width }, i) => () =>
       fromArray(this.gpu, tokens.indices[i], [1, height, width])
     );
-    return await this.#decoded(tokens, this.#latentOf(padded, indices));
+    return await this.#images.decode(tokens, this.#latentOf(padded, indices));
   }
 
   /**
@@ -192,19 +202,7 @@ export class Tokenizer implements Disposable {
    * @throws {RangeError} as {@link Tokenizer.encode}.
    */
   async reconstruct(image: Image): Promise<Image> {
-    const { width, height } = this.#batchSize([image]);
-    const padded = this.#paddedSize({ width, height });
-    const [mean] = await this.#encoded([image], padded, {
-      name: "mean",
-      make: (moments) => [this.vae.posterior(moments).mean],
-    });
-    const latent = this.#latentSize(padded);
-    const shape = [1, latent.height, latent.width, this.vae.config.latentChannels];
-    return await this.#decoded(image, {
-      name: "latent",
-      inputs: () => [fromArray(this.gpu, mean, shape)],
-      make: ([latent]) => latent,
-    });
+    return await this.#images.reconstruct(image);
   }
 
   /**
@@ -219,20 +217,10 @@ export class Tokenizer implements Disposable {
 
   /** Frees weights and recordings, and the device where the tokenizer made it. */
   [Symbol.dispose](): void {
-    this.#inMemory[Symbol.dispose]();
+    this.#images[Symbol.dispose]();
     this.vae[Symbol.dispose]();
     this.quantizer[Symbol.dispose]();
     if (this.#ownsGpu) this.gpu[Symbol.dispose]();
-  }
-
-  /** The values of what `then` makes of the moments of images of one size. */
-  async #encoded(images: readonly Image[], padded: Size, then: OfMoments): Promise<Values[]> {
-    try {
-      const values = () => this.#valuesOf(images, padded);
-      return await this.#inMemory.encode(values, padded, images.length, then);
-    } catch (error) {
-      throw tooLarge(images[0], error);
-    }
   }
 
   /** The VAE's latent of the codes of scales. */
@@ -241,7 +229,7 @@ export class Tokenizer implements Disposable {
       name: `${indices.length} scales`,
       inputs: () => indices.map((index) => index()),
       make: (indices) =>
-        this.vae.unscaleLatent(this.quantizer.decode(indices, this.#latentSize(padded))),
+        this.vae.unscaleLatent(this.quantizer.decode(indices, this.#images.latentSize(padded))),
     };
   }
 
@@ -252,67 +240,22 @@ export class Tokenizer implements Disposable {
     );
   }
 
-  /** The image of a size whose latent, that of the size padded, is made. */
-  async #decoded({ width, height }: Size, latent: ToLatent): Promise<Image> {
-    const padded = this.#paddedSize({ width, height });
-    try {
-      const values = await this.#inMemory.decode(padded, latent);
-      return crop(floatToImage(values, padded.width, padded.height), 0, 0, height, width);
-    } catch (error) {
-      throw tooLarge({ width, height }, error);
-    }
-  }
-
-  #valuesOf(images: readonly Image[], { width, height }: Size): Float32Array {
-    const size = width * height * 3;
-    const values = new Float32Array(images.length * size);
-    images.forEach((image, n) =>
-      imageToFloat(padTo(image, { width, height }), values.subarray(n * size, (n + 1) * size))
-    );
-    return values;
-  }
-
-  #batchSize(images: readonly Image[]): Size {
-    if (images.length === 0) throw new RangeError("encode: there is no image");
-    const [{ width, height }] = images;
-    const other = images.find((image) => image.width !== width || image.height !== height);
-    if (other) {
-      throw new RangeError(
-        `encode: a batch holds ${width}×${height} and ${other.width}×${other.height}: ` +
-          "images of one batch have one size",
-      );
-    }
-    this.#checkSize({ width, height });
-    images.forEach(checkData);
-    return { width, height };
-  }
-
-  #checkSize({ width, height }: Size): void {
-    const f = this.vae.reduction;
-    if (width < f || height < f) {
-      throw new RangeError(
-        `an image of ${width}×${height} is smaller than one token, ${f}×${f} pixels: enlarge it`,
-      );
-    }
-    const padded = this.#paddedSize({ width, height });
-    if (Math.max(padded.width, padded.height) > MAX_SIDE) {
-      throw new RangeError(
-        `an image of ${width}×${height} is too large: a side may have ${MAX_SIDE} pixels: shrink it`,
-      );
-    }
-  }
-
-  #paddedSize({ width, height }: Size): Size {
-    const up = (side: number) => Math.ceil(side / this.vae.reduction) * this.vae.reduction;
-    return { width: up(width), height: up(height) };
-  }
-
-  #latentSize({ width, height }: Size): Grid {
-    return { width: width / this.vae.reduction, height: height / this.vae.reduction };
+  #tokensOf({ width, height }: Size, indices: Uint32Array[]): Tokens {
+    const padded = this.#images.paddedSize({ width, height });
+    const isPadded = padded.width !== width || padded.height !== height;
+    return {
+      width,
+      height,
+      ...(isPadded ? { decoded: padded } : {}),
+      codebookSize: this.quantizer.config.codebookSize,
+      modelId: this.modelId.slice(0, 32),
+      grids: this.#grids(padded),
+      indices,
+    };
   }
 
   #grids(padded: Size): Grid[] {
-    const { height, width } = this.#latentSize(padded);
+    const { height, width } = this.#images.latentSize(padded);
     return gridsFor(this.quantizer.config.patchSizes, height, width);
   }
 
@@ -323,8 +266,8 @@ export class Tokenizer implements Disposable {
         `decode: ${scales} scales of tokens that hold 1 to ${tokens.grids.length}`,
       );
     }
-    this.#checkSize(tokens);
-    const padded = this.#paddedSize(tokens);
+    this.#images.checkSize(tokens);
+    const padded = this.#images.paddedSize(tokens);
     const { width, height } = tokens.decoded ?? tokens;
     if (width !== padded.width || height !== padded.height) {
       throw new RangeError(
@@ -352,24 +295,8 @@ export class Tokenizer implements Disposable {
   }
 }
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Refuses an image whose bytes are not those of its size. */
-function checkData({ width, height, data }: Image): void {
-  const isWhole = Number.isInteger(width) && Number.isInteger(height);
-  if (isWhole && data.length === width * height * 3) return;
-  throw new RangeError(
-    `encode: an image of ${width}×${height} has ${data.length} bytes, ` +
-      "expected whole numbers and three bytes a pixel",
-  );
-}
-
-/** An error that says, where memory was too small, for which image. */
-function tooLarge({ width, height }: Size, error: unknown): unknown {
-  if (!(error instanceof OutOfMemoryError)) return error;
-  const text = `an image of ${width}×${height} is too large for this adapter: ${error.message}`;
-  return new RangeError(`${text}: shrink it`, { cause: error });
+/** The part of image `n` of `images` that were encoded together. */
+function part(all: Values, n: number, images: number): Uint32Array {
+  const count = all.length / images;
+  return new Uint32Array(all.subarray(n * count, (n + 1) * count));
 }

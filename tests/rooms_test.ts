@@ -4,7 +4,7 @@ import { fromFileUrl, join, relative, resolve } from "@std/path";
 /** The rooms of src/, from the ground floor up: each imports only from those before it. */
 const ROOMS: readonly string[] = [
   ...["gpu", "tensor", "ops", "nn", "vae", "quantizer", "losses", "checkpoint", "data", "tokens"],
-  ...["metrics", "train", "tokenizer.ts", "cli"],
+  ...["metrics", "train", "image_vae.ts", "tokenizer.ts", "evaluate", "cli"],
 ];
 /** Entries beside the rooms; they only gather. */
 const ENTRIES: readonly string[] = ["tensor.ts"];

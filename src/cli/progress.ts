@@ -66,6 +66,11 @@ export class Progress implements Disposable {
     this.#interrupt = onInterrupt(() => this.#clear());
   }
 
+  /** Says that `done` were done before, so that the rate is that of what follows. */
+  begin(done: number): void {
+    this.#samples = [{ time: this.#now(), done }];
+  }
+
   /** Says that `done` are done, with anything else worth showing at the end of the line. */
   update(done: number, detail = ""): void {
     if (this.#options.quiet) return;

@@ -1,5 +1,6 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import type { Matrix } from "ml-matrix";
 import { commonLength, type Features } from "./features.ts";
+import { decomposed, FeatureMoments, root } from "./moments.ts";
 
 /**
  * The Fréchet distance of two sets of images' features, each taken for normally distributed (Heusel et
@@ -23,42 +24,47 @@ import { commonLength, type Features } from "./features.ts";
  * ```
  */
 export function frechetDistance(found: Features, expected: Features): number {
-  commonLength("frechetDistance", [found, expected]);
-  const [a, b] = [centred(found), centred(expected)];
-  const means = a.mean.reduce((sum, value, i) => sum + (value - b.mean[i]) ** 2, 0);
-  const traces = a.rows.norm() ** 2 + b.rows.norm() ** 2;
-  const common = factor(a.rows).mmul(factor(b.rows).transpose());
-  return means + traces - 2 * sumOfSingularValues(common);
+  const length = commonLength("frechetDistance", [found, expected]);
+  const [a, b] = [found, expected].map((rows) => {
+    const moments = new FeatureMoments(length);
+    for (const row of rows) moments.add(row);
+    return moments;
+  });
+  return frechetOfMoments(a, b);
 }
 
-/** The mean of the rows, and what they deviate from it, over √(n − 1): rowsᵀ·rows is the covariance. */
-function centred(features: Features): { mean: Float64Array; rows: Matrix } {
-  const mean = new Float64Array(features[0].length);
-  for (const row of features) row.forEach((value, i) => mean[i] += value / features.length);
-  const scale = 1 / Math.sqrt(features.length - 1);
-  const rows = features.map((row) => Float64Array.from(row, (v, i) => (v - mean[i]) * scale));
-  return { mean, rows: new Matrix(rows) };
-}
-
-/** A matrix A of as few rows as can be with AᵀA = rowsᵀ·rows. */
-function factor(rows: Matrix): Matrix {
-  if (rows.rows <= rows.columns) return rows;
-  const covariance = rows.transpose().mmul(rows);
-  const { realEigenvalues, eigenvectorMatrix } = decomposed(covariance);
-  return eigenvectorMatrix.transpose().mulColumnVector(realEigenvalues.map(root));
+/**
+ * The same of what was gathered row by row: {@link frechetDistance} in memory that does not grow with
+ * the images.
+ *
+ * @throws {RangeError} where a set has fewer than two images.
+ * @throws {TypeError} where the sets' rows differ in length.
+ *
+ * @example
+ * ```ts
+ * import { FeatureMoments, frechetOfMoments } from "@coda/tokenizer";
+ *
+ * const [a, b] = [new FeatureMoments(1), new FeatureMoments(1)];
+ * for (const value of [-1, 1]) a.add(Float32Array.of(value));
+ * for (const value of [2, 4]) b.add(Float32Array.of(value));
+ * console.assert(Math.abs(frechetOfMoments(a, b) - 9) < 1e-9);
+ * ```
+ */
+export function frechetOfMoments(found: FeatureMoments, expected: FeatureMoments): number {
+  if (found.length !== expected.length) {
+    throw new TypeError(
+      `frechetOfMoments: features of ${found.length} and of ${expected.length} numbers`,
+    );
+  }
+  const [a, b] = [found.factor(), expected.factor()];
+  const [x, y] = [found.mean(), expected.mean()];
+  const means = x.reduce((sum, value, i) => sum + (value - y[i]) ** 2, 0);
+  const traces = a.norm() ** 2 + b.norm() ** 2;
+  return means + traces - 2 * sumOfSingularValues(a.mmul(b.transpose()));
 }
 
 function sumOfSingularValues(matrix: Matrix): number {
   const isWide = matrix.rows <= matrix.columns;
   const squares = isWide ? matrix.mmul(matrix.transpose()) : matrix.transpose().mmul(matrix);
   return decomposed(squares).realEigenvalues.reduce((sum, value) => sum + root(value), 0);
-}
-
-function decomposed(symmetric: Matrix): EigenvalueDecomposition {
-  return new EigenvalueDecomposition(symmetric, { assumeSymmetric: true });
-}
-
-/** Of what is not negative but for rounding. */
-function root(value: number): number {
-  return Math.sqrt(Math.max(value, 0));
 }

@@ -5,7 +5,9 @@
  */
 export { type CodebookUse, codebookUse, useOfCounts } from "./codebook.ts";
 export type { Features } from "./features.ts";
-export { frechetDistance } from "./frechet.ts";
-export { kernelDistance } from "./kid.ts";
+export { frechetDistance, frechetOfMoments } from "./frechet.ts";
+export { KernelBlocks, kernelDistance } from "./kid.ts";
+export { FeatureMoments } from "./moments.ts";
 export { meanPsnr, psnr } from "./psnr.ts";
+export type { Raster } from "./raster.ts";
 export { meanSsim, ssim } from "./ssim.ts";

@@ -1,7 +1,7 @@
-import type { Image } from "../data/mod.ts";
+import type { Raster } from "./raster.ts";
 
 /**
- * Peak signal-to-noise ratio of an 8-bit image in decibels, `10·log₁₀(255² / mean squared error)`;
+ * Peak signal-to-noise ratio of an image in decibels, `10·log₁₀(255² / mean squared error)`;
  * Infinity for an equal one.
  *
  * @throws {TypeError} where the sizes differ.
@@ -14,7 +14,7 @@ import type { Image } from "../data/mod.ts";
  * console.assert(Math.abs(psnr(grey(0), grey(255))) < 1e-12);
  * ```
  */
-export function psnr(found: Image, expected: Image): number {
+export function psnr(found: Raster, expected: Raster): number {
   if (found.width !== expected.width || found.height !== expected.height) {
     throw new TypeError(
       `psnr: found ${found.width}×${found.height}, expected ${expected.width}×${expected.height}`,
@@ -39,7 +39,7 @@ export function psnr(found: Image, expected: Image): number {
  * console.assert(Math.abs(meanPsnr([grey(0), grey(255)], [grey(255), grey(0)])) < 1e-12);
  * ```
  */
-export function meanPsnr(found: readonly Image[], expected: readonly Image[]): number {
+export function meanPsnr(found: readonly Raster[], expected: readonly Raster[]): number {
   if (found.length !== expected.length) {
     throw new TypeError(`meanPsnr: ${found.length} images for ${expected.length}`);
   }

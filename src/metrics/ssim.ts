@@ -1,4 +1,4 @@
-import type { Image } from "../data/mod.ts";
+import type { Raster } from "./raster.ts";
 
 /** The window: a Gaussian of this many pixels each way. */
 const WINDOW = 11;
@@ -8,7 +8,7 @@ const C1 = (0.01 * 255) ** 2;
 const C2 = (0.03 * 255) ** 2;
 
 /**
- * Structural similarity of an 8-bit image (Wang et al. 2004; SPEC section 7): a Gaussian window of 11 by
+ * Structural similarity of an image (Wang et al. 2004; SPEC section 7): a Gaussian window of 11 by
  * 11 pixels with σ 1.5 wherever all of it lies within the image, the mean over all places and colours; 1
  * for an equal image.
  *
@@ -27,7 +27,7 @@ const C2 = (0.03 * 255) ** 2;
  * console.assert(ssim(grey(9), grey(9)) === 1 && ssim(grey(0), grey(255)) < 0.001);
  * ```
  */
-export function ssim(found: Image, expected: Image): number {
+export function ssim(found: Raster, expected: Raster): number {
   const { width, height } = expected;
   if (found.width !== width || found.height !== height) {
     throw new TypeError(`ssim: found ${found.width}×${found.height}, expected ${width}×${height}`);
@@ -53,7 +53,7 @@ export function ssim(found: Image, expected: Image): number {
  * console.assert(meanSsim([black, black], [black, black]) === 1);
  * ```
  */
-export function meanSsim(found: readonly Image[], expected: readonly Image[]): number {
+export function meanSsim(found: readonly Raster[], expected: readonly Raster[]): number {
   if (found.length !== expected.length) {
     throw new TypeError(`meanSsim: ${found.length} images for ${expected.length}`);
   }
@@ -75,7 +75,7 @@ function ofColour(x: Float64Array, y: Float64Array, width: number): number {
   return sum / mx.length;
 }
 
-function planeOf({ data }: Image, colour: number): Float64Array {
+function planeOf({ data }: Raster, colour: number): Float64Array {
   return Float64Array.from({ length: data.length / 3 }, (_, i) => data[3 * i + colour]);
 }
 

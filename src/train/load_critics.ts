@@ -1,22 +1,14 @@
-import {
-  CheckpointError,
-  isHubReference,
-  openTensors,
-  pullCheckpoint,
-  resnet50Weights,
-  type TensorFile,
-} from "../checkpoint/mod.ts";
+import { resnet50Weights } from "../checkpoint/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import {
   DinoDiscriminator,
   DinoVit,
-  inferVgg16Channels,
   inferVitConfig,
-  Lpips,
   type Perceptual,
   ResNet50,
   ResnetPerceptual,
 } from "../losses/mod.ts";
+import { loadLpips, openWeights, shapeIn } from "./load_lpips.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { discriminatorRandom } from "./streams.ts";
 import type { Critics } from "./trained_model.ts";
@@ -84,10 +76,7 @@ async function loadPerceptual(
     return new ResnetPerceptual(await ResNet50.load(gpu, weights));
   }
   if (vgg === undefined || lpips === undefined) return undefined;
-  using features = await openWeights(vgg);
-  using lin = await openWeights(lpips);
-  const channels = shapeIn(features, inferVgg16Channels);
-  return await Lpips.load(gpu, { vgg: features, lin }, channels);
+  return await loadLpips(gpu, vgg, lpips);
 }
 
 async function loadDiscriminator(
@@ -100,19 +89,4 @@ async function loadDiscriminator(
   const discriminator = new DinoDiscriminator(vit);
   discriminator.initialize(discriminatorRandom(seed));
   return { vit, discriminator };
-}
-
-/** What a file says of its network's shape; the error of one that says none names the file. */
-function shapeIn<Shape>(file: TensorFile, infer: (file: TensorFile) => Shape): Shape {
-  try {
-    return infer(file);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new CheckpointError(file.file, error.message, { cause: error });
-  }
-}
-
-/** A weight file, here or on a hub. */
-async function openWeights(path: string): Promise<TensorFile> {
-  return await openTensors(isHubReference(path) ? (await pullCheckpoint(path)).path : path);
 }

@@ -1,5 +1,11 @@
 import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
-import { frechetDistance, kernelDistance } from "../../src/metrics/mod.ts";
+import {
+  FeatureMoments,
+  frechetDistance,
+  frechetOfMoments,
+  KernelBlocks,
+  kernelDistance,
+} from "../../src/metrics/mod.ts";
 import { Random } from "../support/random.ts";
 
 function normal(seed: number, count: number, length: number, mean = 0): Float32Array[] {
@@ -51,4 +57,42 @@ Deno.test("distances refuse sets that have no covariance, and rows of other leng
     assertThrows(() => distance(two, []), RangeError, "0 images");
     assertThrows(() => distance(two, wide), TypeError, "of 3 and of 4");
   }
+});
+
+Deno.test("FeatureMoments: the same distance with rows kept and with products", () => {
+  const [a, b] = [normal(5, 40, 6, 3), normal(6, 30, 6)];
+  const momentsOf = (rows: Float32Array[], length: number) => {
+    const moments = new FeatureMoments(length);
+    // Zeros beside the features change nothing, but more rows are kept.
+    rows.forEach((row) => moments.add(Float32Array.from({ length }, (_, i) => row[i] ?? 0)));
+    return moments;
+  };
+  const distance = frechetOfMoments(momentsOf(a, 6), momentsOf(b, 6));
+  assertAlmostEquals(frechetOfMoments(momentsOf(a, 50), momentsOf(b, 50)), distance, 1e-6);
+  assertAlmostEquals(momentsOf(a, 6).mean()[0], a.reduce((sum, [x]) => sum + x / 40, 0), 1e-9);
+  assertThrows(() => frechetOfMoments(momentsOf(a, 6), momentsOf(b, 7)), TypeError, "6 and of 7");
+  assertThrows(() => momentsOf(a, 6).add(new Float32Array(5)), TypeError, "of 6 and of 5");
+  assertThrows(
+    () => frechetOfMoments(new FeatureMoments(6), momentsOf(a, 6)),
+    RangeError,
+    "0 images",
+  );
+});
+
+Deno.test("KernelBlocks: the distance itself of few rows, the mean over blocks of many", () => {
+  const [a, b] = [normal(7, 1033, 2), normal(8, 1033, 2, 0.5)];
+  const blocksOf = (count: number) => {
+    const blocks = new KernelBlocks();
+    for (let i = 0; i < count; i++) blocks.add(a[i], b[i]);
+    return blocks;
+  };
+  const distance = (from: number, to: number) =>
+    kernelDistance(a.slice(from, to), b.slice(from, to));
+  assertAlmostEquals(blocksOf(9).distance(), distance(0, 9), 1e-12);
+  const first = distance(0, 1024);
+  assertAlmostEquals(blocksOf(1024).distance(), first, 1e-12);
+  assertAlmostEquals(blocksOf(1025).distance(), first, 1e-12); // one more has no pairs
+  const both = (1024 * first + 9 * distance(1024, 1033)) / 1033;
+  assertAlmostEquals(blocksOf(1033).distance(), both, 1e-12);
+  assertThrows(() => blocksOf(1).distance(), RangeError, "1 images");
 });

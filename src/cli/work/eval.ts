@@ -1,0 +1,139 @@
+/** The work of `coda eval`. */
+import { loadVae, type TokenizerOptions } from "../../checkpoint/mod.ts";
+import type { ImageError } from "../../data/mod.ts";
+import { evaluate, type EvaluationReport, loadJudges } from "../../evaluate/mod.ts";
+import type { ProtocolName } from "../../evaluate/protocol_names.ts";
+import { Tokenizer } from "../../tokenizer.ts";
+import type { AutoencoderKL } from "../../vae/mod.ts";
+import { stopOnInterrupt } from "../interrupt.ts";
+import { Problems } from "../problems.ts";
+import { Progress } from "../progress.ts";
+import { reportText } from "./eval_text.ts";
+import { pullFirst } from "./pull.ts";
+
+/** How a tokenizer is evaluated. */
+export interface EvalOptions extends TokenizerOptions {
+  /** The tokenizer; the embedded one. */
+  readonly model: string | undefined;
+  /** The continuous VAE beside it. */
+  readonly vae: string | undefined;
+  /** How images are cut and encoded. */
+  readonly protocol: ProtocolName;
+  /** VGG16's file. */
+  readonly vgg: string | undefined;
+  /** LPIPS's file. */
+  readonly lpips: string | undefined;
+  /** The network for distances of sets. */
+  readonly features: "resnet50" | undefined;
+  /** The folder to keep results in. */
+  readonly out: string | undefined;
+  /** Whether one JSON document is printed. */
+  readonly json: boolean;
+  /** The least mean PSNR, in decibels. */
+  readonly minPsnr: number | undefined;
+  /** The least mean SSIM. */
+  readonly minSsim: number | undefined;
+  /** The least share of the codebook. */
+  readonly minCodebook: number | undefined;
+  /** Decides crops and samples. */
+  readonly seed: number;
+  /** GPU bytes to stay within. */
+  readonly memory: number | undefined;
+  /** Whether nothing but problems and results is shown. */
+  readonly quiet: boolean;
+}
+
+/**
+ * Evaluates a tokenizer on images, tells of those that cannot be measured, and returns the exit code.
+ *
+ * @param errors What was named beside them and is no image.
+ */
+export async function evaluateImages(
+  files: readonly string[],
+  errors: readonly ImageError[],
+  options: EvalOptions,
+): Promise<number> {
+  const { quiet, json, protocol, seed, out } = options;
+  for (const path of [options.model, options.vae]) await pullFirst(path, options);
+  using tokenizer = await Tokenizer.load(options.model, {
+    weights: options.weights,
+    preset: options.preset,
+    scale: options.scale,
+    shift: options.shift,
+    memoryBytes: options.memory,
+    half: options.half,
+  });
+  using continuous = await loadContinuous(tokenizer, options);
+  using progress = new Progress({ label: "eval", unit: "images", total: files.length, quiet });
+  const say = (text: string) => quiet ? undefined : progress.message(`coda: ${text}`);
+  using judges = await loadJudges(tokenizer.gpu, options, say);
+  using stop = stopOnInterrupt();
+  const problems = new Problems(progress);
+  for (const error of errors) problems.add(error.file, error);
+  const report = await evaluate(tokenizer, files, {
+    continuous,
+    judges,
+    protocol,
+    seed,
+    out,
+    signal: stop.signal,
+    onBegin: (done) => progress.begin(done),
+    onImage: (done) => progress.update(done),
+    onSkip: (file, error) => problems.add(file, error),
+  });
+  if (report.stopped) {
+    progress.message(stoppedText(report, files.length, out));
+    return 130;
+  }
+  console.log(json ? JSON.stringify(report, null, 2) : reportText(report, tokenizer.quantizer));
+  const low = belowThresholds(report, options);
+  for (const text of low) progress.message(`coda: ${text}`);
+  const code = problems.finish(files.length + errors.length, "measured");
+  return low.length > 0 ? 1 : code;
+}
+
+/** The VAE of --vae; or that which the built-in tokenizer was adapted from; or the tokenizer's own. */
+async function loadContinuous(
+  { gpu, vae }: Tokenizer,
+  options: EvalOptions,
+): Promise<{ name: string; vae: AutoencoderKL } & Disposable> {
+  if (options.vae === undefined && options.model !== undefined) {
+    return { name: "the tokenizer's own VAE", vae, [Symbol.dispose]() {} };
+  }
+  const { half, weights, scale, shift } = options;
+  const path = options.vae;
+  const own = await loadVae(
+    gpu,
+    path,
+    path === undefined ? { half } : { half, weights, scale, shift },
+  );
+  return {
+    name: path ?? "the built-in VAE",
+    vae: own,
+    [Symbol.dispose]: () => own[Symbol.dispose](),
+  };
+}
+
+function stoppedText({ images }: EvaluationReport, total: number, out: string | undefined): string {
+  const how = out === undefined
+    ? "nothing was kept, as there is no --out"
+    : "the same command goes on";
+  return `coda: stopped after ${images} of ${total} images; ${how}`;
+}
+
+/** A sentence for each mean that is below what it was to be. */
+function belowThresholds(
+  { protocol, discrete, codebook }: EvaluationReport,
+  { minPsnr, minSsim, minCodebook }: EvalOptions,
+): string[] {
+  const rows: [flag: string, found: number, least: number | undefined][] = [
+    ["--min-psnr", discrete.psnr ?? Infinity, minPsnr],
+    ["--min-ssim", discrete.ssim, minSsim],
+    ["--min-codebook", codebook.used, minCodebook],
+  ];
+  return rows.flatMap(([flag, found, least]) =>
+    least === undefined || found >= least
+      ? []
+      : [`${flag} ${least} is not reached: ${found.toPrecision(5)} at ${protocol}`]
+  );
+}

@@ -1,0 +1,57 @@
+/** What `coda eval` prints. */
+import type { EvaluationReport, Quality } from "../../evaluate/mod.ts";
+import type { Quantizer } from "../../quantizer/mod.ts";
+import { formatCount } from "../format.ts";
+
+type Row = readonly [name: string, ...cells: string[]];
+
+/** A report as tables, with what is off below them. */
+export function reportText(report: EvaluationReport, { config }: Quantizer): string {
+  const { protocol, protocolWords, images, continuousVae, codebook, off } = report;
+  const counted = images === 1 ? "1 image" : `${formatCount(images)} images`;
+  return [
+    `${counted} at ${protocol}: ${protocolWords}`,
+    `continuous: ${continuousVae}`,
+    "",
+    aligned([[protocol, "continuous", "discrete"], ...qualityRows(report)]),
+    "",
+    aligned([
+      [protocol, "codes used", "perplexity"],
+      useRow(`all of ${formatCount(codebook.size)}`, codebook),
+      ...codebook.scales.map((use, i) => useRow(`scale ${i + 1} (${config.patchSizes[i]})`, use)),
+    ]),
+    "",
+    `${report.bitsPerPixel.toFixed(3)} bits per pixel`,
+    ...off.map((text) => `off: ${text}`),
+  ].join("\n");
+}
+
+function qualityRows({ continuous, discrete }: EvaluationReport): Row[] {
+  const row = (name: string, cell: (quality: Quality) => string): Row => [
+    name,
+    cell(continuous),
+    cell(discrete),
+  ];
+  return [
+    row("PSNR", ({ psnr }) => psnr === null ? "equal" : `${psnr.toFixed(2)} dB`),
+    row("SSIM", ({ ssim }) => ssim.toFixed(4)),
+    ...continuous.lpips === undefined ? [] : [row("LPIPS", ({ lpips }) => lpips!.toFixed(4))],
+    ...Object.keys(continuous.distances).map((name) =>
+      row(name, ({ distances }) => distances[name].toPrecision(5))
+    ),
+  ];
+}
+
+function useRow(name: string, { used, perplexity }: { used: number; perplexity: number }): Row {
+  return [name, `${(100 * used).toFixed(1)} %`, perplexity.toFixed(1)];
+}
+
+/** Names to the left, cells to the right of their columns. */
+function aligned(rows: readonly Row[]): string {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column] + 2)
+    ).join("")
+  ).join("\n");
+}

@@ -1,0 +1,117 @@
+/** The work of `coda verify`. */
+import type { TokenizerOptions } from "../../checkpoint/mod.ts";
+import { type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
+import { type ScaleVerification, type Verification, verifyTokens } from "../../evaluate/mod.ts";
+import { Tokenizer } from "../../tokenizer.ts";
+import { readTokens } from "../../tokens/mod.ts";
+import { formatCount } from "../format.ts";
+import { stopOnInterrupt } from "../interrupt.ts";
+import { Problems } from "../problems.ts";
+import { Progress } from "../progress.ts";
+import { pullFirst } from "./pull.ts";
+
+/** An image and its token file. */
+export interface ImageWithTokens {
+  /** The image's file. */
+  readonly image: string;
+  /** The token file. */
+  readonly tokens: string;
+}
+
+/** How tokens are verified. */
+export interface VerifyOptions extends TokenizerOptions {
+  /** The tokenizer; the embedded one. */
+  readonly model: string | undefined;
+  /** The largest margin of a near tie. */
+  readonly tolerance: number;
+  /** What each image's shorter side was made, if it was resized. */
+  readonly shortSide: number | undefined;
+  /** Whether one JSON document is printed. */
+  readonly json: boolean;
+  /** GPU bytes to stay within. */
+  readonly memory: number | undefined;
+  /** Whether nothing but problems and JSON is shown. */
+  readonly quiet: boolean;
+}
+
+/**
+ * Verifies images' tokens, tells of those that cannot be, and returns the exit code.
+ *
+ * @param errors What was named beside them and is no image.
+ */
+export async function verifyImages(
+  pairs: readonly ImageWithTokens[],
+  errors: readonly ImageError[],
+  options: VerifyOptions,
+): Promise<number> {
+  const { json, quiet } = options;
+  await pullFirst(options.model, options);
+  using tokenizer = await Tokenizer.load(options.model, {
+    weights: options.weights,
+    preset: options.preset,
+    scale: options.scale,
+    shift: options.shift,
+    memoryBytes: options.memory,
+    half: options.half,
+  });
+  using stop = stopOnInterrupt();
+  using progress = new Progress({ label: "verify", unit: "images", total: pairs.length, quiet });
+  const problems = new Problems(progress);
+  for (const error of errors) problems.add(error.file, error);
+  const done: (ImageWithTokens & Verification)[] = [];
+  for (const pair of pairs) {
+    if (stop.signal.aborted) break;
+    try {
+      done.push({ ...pair, ...await verifyImage(tokenizer, pair, options) });
+    } catch (error) {
+      problems.add(pair.image, error);
+    }
+    progress.update(done.length + problems.count);
+  }
+  if (json) console.log(JSON.stringify(done, null, 2));
+  else if (!quiet) console.log([...done.flatMap(linesOf), summaryOf(done)].join("\n"));
+  const code = problems.finish(pairs.length + errors.length, "compared");
+  return done.some(({ verdict }) => verdict === "different") ? 1 : code;
+}
+
+async function verifyImage(
+  tokenizer: Tokenizer,
+  { image, tokens }: ImageWithTokens,
+  { shortSide, tolerance }: VerifyOptions,
+): Promise<Verification> {
+  const given = await readTokens(tokens);
+  const loaded = await loadImage(image);
+  const taken = shortSide === undefined ? loaded : resizeShortSide(loaded, shortSide);
+  return await verifyTokens(tokenizer, taken, given, { tolerance, file: tokens });
+}
+
+/** An image whose tokens differ, scale by scale. */
+function linesOf({ tokens, verdict, scales }: ImageWithTokens & Verification): string[] {
+  if (verdict === "equal") return [];
+  const lines = scales.flatMap((scale, i) =>
+    scale.differences.length > 0 ? [`  scale ${i + 1}: ${differencesText(scale)}`] : []
+  );
+  return [`${tokens}: ${verdict}`, ...lines];
+}
+
+function differencesText({ grid, differences }: ScaleVerification): string {
+  const margins = differences.map(({ margin }) => margin).sort((a, b) => a - b);
+  const [least, most] = [margins[0], margins[margins.length - 1]].map((m) => m.toPrecision(2));
+  return `${differences.length} of ${grid.height * grid.width} tokens differ, ` +
+    `margins ${least} to ${most}`;
+}
+
+function summaryOf(done: readonly Verification[]): string {
+  const count = (verdict: Verification["verdict"]) =>
+    done.filter((one) => one.verdict === verdict).length;
+  const scales = done.flatMap(({ scales }) => scales);
+  const tokens = scales.reduce((sum, { grid }) => sum + grid.height * grid.width, 0);
+  const differ = scales.reduce((sum, { differences }) => sum + differences.length, 0);
+  return [
+    done.length === 1 ? "1 image" : `${done.length} images`,
+    ...(["equal", "near ties", "different"] as const).map((verdict) =>
+      `${count(verdict)} ${verdict}`
+    ),
+    `${formatCount(differ)} of ${formatCount(tokens)} tokens differ`,
+  ].join(", ");
+}

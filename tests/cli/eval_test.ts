@@ -1,0 +1,61 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { evaluate, type EvaluationReport } from "../../src/evaluate/mod.ts";
+import { Tokenizer } from "../../src/tokenizer.ts";
+import { withFolder } from "../data/photos.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { coda } from "./program.ts";
+import { writeImages, writeTokenizer } from "./tiny_tokenizer.ts";
+
+gpuTest(
+  "eval: the library's report, as text and as JSON, and thresholds",
+  (gpu) =>
+    withFolder(async (path) => {
+      const [model, images] = [join(path, "model"), join(path, "images")];
+      await writeTokenizer(gpu, model);
+      await writeImages(images, [[16, 12], [13, 17]]);
+      using tokenizer = await Tokenizer.load(model, { gpu });
+      const files = [0, 1].map((i) => join(images, `${i}.png`));
+      const expected = await evaluate(tokenizer, files, { protocol: "original" });
+      const args = ["eval", images, "--model", model, "--protocol", "original"];
+
+      const json = await coda([...args, "--json", "--min-psnr", "1", "--out", join(path, "out")]);
+      assertEquals({ code: json.code, stderr: json.stderr }, { code: 0, stderr: "" });
+      const report: EvaluationReport = JSON.parse(json.stdout);
+      assertEquals(report.off.map((text) => text.split(":")[0]), [
+        "LPIPS",
+        "FID",
+        "resnet50-kid, resnet50-fd",
+      ]);
+      assertEquals({ ...report, off: [], continuousVae: "" }, { ...expected, continuousVae: "" });
+
+      await Deno.writeTextFile(join(images, "bad.jpg"), "no image");
+      const limits = ["--min-psnr", "99", "--min-ssim=-1", "--min-codebook", "1"];
+      const text = await coda([...args, "--out", join(path, "out"), ...limits]);
+      assertEquals(text.code, 1);
+      assertStringIncludes(
+        text.stdout,
+        "2 images at original: images as they are; mean latent; 8 bits",
+      );
+      const { continuous, discrete, codebook } = expected;
+      const psnr = `PSNR +${continuous.psnr!.toFixed(2)} dB +${discrete.psnr!.toFixed(2)} dB`;
+      assertMatch(text.stdout, new RegExp(psnr));
+      const used = `scale 3 \\(4\\) +${(100 * codebook.scales[2].used).toFixed(1)} %`;
+      assertMatch(text.stdout, new RegExp(used));
+      const lines = text.stderr.trim().split("\n");
+      assertEquals(lines.length, 4, text.stderr);
+      assertMatch(lines[0], /bad\.jpg: is not an image/);
+      assertMatch(lines[1], /--min-psnr 99 is not reached: [\d.]+ at original$/);
+      assertMatch(lines[2], /--min-codebook 1 is not reached: [\d.]+ at original$/);
+      assertEquals(lines[3], "coda: 1 of 3 files could not be measured");
+    }),
+);
+
+Deno.test("eval refuses half of LPIPS, and what is no folder", async () => {
+  const half = await coda(["eval", ".", "--vgg", "vgg16.pth"]);
+  assertEquals(half.code, 2);
+  assertStringIncludes(half.stderr, "LPIPS takes both --vgg and --lpips");
+  const none = await coda(["eval", "/nowhere"]);
+  assertEquals(none.code, 1);
+  assertStringIncludes(none.stderr, "there is no such file or folder");
+});

@@ -1,0 +1,46 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import type { Verification } from "../../src/evaluate/mod.ts";
+import { readTokens, writeTokens } from "../../src/tokens/mod.ts";
+import { withFolder } from "../data/photos.ts";
+import { gpuTest } from "../support/gpu.ts";
+import { coda } from "./program.ts";
+import { writeImages, writeTokenizer } from "./tiny_tokenizer.ts";
+
+gpuTest(
+  "verify: equal tokens, changed ones, and files that cannot be compared",
+  (gpu) =>
+    withFolder(async (path) => {
+      const [model, images, tokens] = ["model", "images", "tokens"].map((name) => join(path, name));
+      await writeTokenizer(gpu, model);
+      await writeImages(images, [[16, 12], [13, 17]]);
+      await coda(["encode", images, "--model", model, "--out", tokens]);
+      const args = ["verify", images, "--model", model, "--tokens", tokens];
+      const equal = await coda(args);
+      assertEquals({ code: equal.code, stderr: equal.stderr }, { code: 0, stderr: "" });
+      assertMatch(
+        equal.stdout,
+        /^2 images, 2 equal, 0 near ties, 0 different, 0 of \d+ tokens differ\n$/,
+      );
+
+      const file = join(tokens, "1.coda");
+      const given = await readTokens(file);
+      given.indices[1][0] = (given.indices[1][0] + 1) % 16;
+      await writeTokens(file, given);
+      await Deno.remove(join(tokens, "0.coda"));
+      const changed = await coda([...args, "--tolerance", "0"]);
+      assertEquals(changed.code, 1);
+      assertMatch(
+        changed.stdout,
+        /1\.coda: different\n  scale 2: 1 of \d+ tokens differ, margins [\d.e-]+ to /,
+      );
+      assertStringIncludes(changed.stderr, "0.coda: ");
+      assertStringIncludes(changed.stderr, "coda: 1 of 2 files could not be compared");
+      const one = ["verify", join(images, "1.png"), "--model", model, "--tokens", file];
+      const json = await coda([...one, "--json", "--tolerance", "1000"]);
+      assertEquals(json.code, 0);
+      const [found]: Verification[] = JSON.parse(json.stdout);
+      assertEquals(found.verdict, "near ties");
+      assertEquals(found.scales.map(({ differences }) => differences.length), [0, 1, 0]);
+    }),
+);

@@ -1,0 +1,167 @@
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { join } from "@std/path";
+import { ImageError, loadImage, saveImage } from "../../src/data/mod.ts";
+import { evaluate, type EvaluateOptions, type Judges } from "../../src/evaluate/mod.ts";
+import type { Gpu } from "../../src/gpu/mod.ts";
+import {
+  codebookUse,
+  frechetDistance,
+  kernelDistance,
+  meanPsnr,
+  meanSsim,
+} from "../../src/metrics/mod.ts";
+import { mean } from "../../src/ops/mod.ts";
+import { Tokenizer } from "../../src/tokenizer.ts";
+import type { Tokens } from "../../src/tokens/mod.ts";
+import { RunError } from "../../src/train/mod.ts";
+import { pattern, writeImages, writeTokenizer } from "../cli/tiny_tokenizer.ts";
+import { withFolder } from "../data/photos.ts";
+import { TINY_VAE } from "../train/tiny.ts";
+import { flat, gpuTest } from "../support/gpu.ts";
+
+/** Stands in for a network: an image's mean colour. */
+const COLOURS: Judges = {
+  networks: [{
+    name: "colours",
+    distances: { frechet: "colours-fd", kernel: "colours-kid" },
+    length: 3,
+    pooled: (images) => mean(images, { axes: [1, 2] }),
+    [Symbol.dispose]() {},
+  }],
+  off: ["LPIPS: not in this test"],
+  [Symbol.dispose]() {},
+};
+
+/** Runs a test with a tiny tokenizer and the files of a few images. */
+function withImages(
+  name: string,
+  test: (tokenizer: Tokenizer, files: string[], folder: string, gpu: Gpu) => Promise<void>,
+) {
+  gpuTest(name, (gpu) =>
+    withFolder(async (folder) => {
+      await writeTokenizer(gpu, join(folder, "model"));
+      await writeImages(folder, [[16, 12], [13, 17], [16, 12], [12, 12], [18, 12]]);
+      using tokenizer = await Tokenizer.load(join(folder, "model"), { gpu });
+      await test(tokenizer, [0, 1, 2, 3, 4].map((i) => join(folder, `${i}.png`)), folder, gpu);
+    }));
+}
+
+const original: EvaluateOptions = { protocol: "original", judges: COLOURS };
+
+withImages("evaluate: each measure's definition", async (tokenizer, files, _, gpu) => {
+  const images = await Promise.all(files.map((file) => loadImage(file)));
+  const colours = (image: { data: Uint8Array }) =>
+    Float32Array.from([0, 1, 2], (c) => {
+      const values = image.data.filter((_, i) => i % 3 === c);
+      return values.reduce((sum, value) => sum + value, 0) / values.length / 127.5 - 1;
+    });
+  const tokens: Tokens[] = [];
+  const [discrete, continuous] = [[], []] as (typeof images)[];
+  for (const image of images) {
+    tokens.push(await tokenizer.encode(image));
+    discrete.push(await tokenizer.decode(tokens.at(-1)!));
+    continuous.push(await tokenizer.reconstruct(image));
+  }
+  const report = await flat(gpu, () => evaluate(tokenizer, files, original));
+  for (const [set, found] of [["discrete", discrete], ["continuous", continuous]] as const) {
+    const quality = report[set];
+    assertAlmostEquals(quality.psnr!, meanPsnr(found, images), 1e-9);
+    assertAlmostEquals(quality.ssim, meanSsim(found, images), 1e-9);
+    assertEquals(quality.lpips, undefined);
+    const sets = [found.map(colours), images.map(colours)] as const;
+    assertAlmostEquals(quality.distances["colours-fd"], frechetDistance(...sets), 1e-6);
+    assertAlmostEquals(quality.distances["colours-kid"], kernelDistance(...sets), 1e-5);
+  }
+  const { scales, size, ...all } = report.codebook;
+  assertEquals(size, 16);
+  assertEquals(all, codebookUse(tokens.flatMap(({ indices }) => indices), 16));
+  assertEquals(scales, [0, 1, 2].map((s) => codebookUse(tokens.map((t) => t.indices[s]), 16)));
+  const bits = tokens.flatMap(({ indices }) =>
+    indices
+  ).reduce((sum, { length }) => sum + length, 0) * 4;
+  assertAlmostEquals(report.bitsPerPixel, bits / (16 * 12 * 2 + 13 * 17 + 144 + 18 * 12), 1e-12);
+  assertEquals([report.images, report.skipped, report.stopped], [5, 0, false]);
+  assertEquals([report.protocol, report.off], ["original", COLOURS.off]);
+});
+
+withImages("evaluate: goes on where it was stopped or killed", async (tokenizer, files, folder) => {
+  const whole = await evaluate(tokenizer, files, original);
+  const out = join(folder, "results");
+  const stop = new AbortController();
+  const half = await evaluate(tokenizer, files, {
+    ...original,
+    out,
+    signal: stop.signal,
+    onImage: (done) => done === 3 && stop.abort(),
+  });
+  assertEquals([half.images, half.stopped], [3, true]);
+  // The kill came in the middle of the third image's line, with the fourth's features written.
+  const [lines, features] = [join(out, "images.jsonl"), join(out, "colours.f32")];
+  const text = await Deno.readTextFile(lines);
+  await Deno.writeTextFile(lines, text.slice(0, -20));
+  await Deno.writeFile(features, new Uint8Array(9), { append: true });
+  let before = -1;
+  const options = { ...original, out, onBegin: (done: number) => before = done };
+  assertEquals(await evaluate(tokenizer, files, options), whole);
+  assertEquals(before, 2);
+  assertEquals((await Deno.readTextFile(lines)).slice(0, text.length), text);
+  assertEquals((await Deno.stat(features)).size, 5 * 3 * 3 * 4);
+  assertEquals(await evaluate(tokenizer, files, options), whole);
+  assertEquals(before, 5);
+  // Of fewer images, those alone count.
+  const fewer = await evaluate(tokenizer, files.slice(2), options);
+  assertEquals(fewer, await evaluate(tokenizer, files.slice(2), original));
+  await assertRejects(
+    () => evaluate(tokenizer, files, { ...options, seed: 1 }),
+    RunError,
+    "was begun with seed 0; name another folder",
+  );
+});
+
+withImages("evaluate: a bad image is told and left out", async (tokenizer, files, folder) => {
+  const bad = join(folder, "bad.png");
+  await Deno.writeTextFile(bad, "no image");
+  await writeImages(join(folder, "small"), [[4, 4]]); // SSIM's window does not fit
+  const small = join(folder, "small", "0.png");
+  const skipped: string[] = [];
+  const report = await evaluate(tokenizer, [bad, ...files, small], {
+    ...original,
+    onSkip: (file) => skipped.push(file),
+  });
+  assertEquals(skipped, [bad, small]);
+  assertEquals({ ...report, skipped: 0 }, await evaluate(tokenizer, files, original));
+  assertEquals(report.skipped, 2);
+  await assertRejects(() => evaluate(tokenizer, [bad], original), ImageError, "is not an image");
+  const skipAll = { ...original, onSkip: () => {} };
+  await assertRejects(() => evaluate(tokenizer, [bad], skipAll), ImageError, "cannot be measured");
+});
+
+withImages("evaluate: one image has no distances", async (tokenizer, files) => {
+  const { discrete } = await evaluate(tokenizer, files.slice(0, 1), original);
+  assertEquals(discrete.distances, {});
+  assert(discrete.psnr! > 0);
+});
+
+gpuTest(
+  "evaluate at coda-official: by seed and name, not by company",
+  (gpu) =>
+    withFolder(async (folder) => {
+      const vae = { ...TINY_VAE, midAttention: false }; // which at 256² takes its time
+      await writeTokenizer(gpu, join(folder, "model"), { vae });
+      using tokenizer = await Tokenizer.load(join(folder, "model"), { gpu });
+      const files = ["a.png", "b.png"].map((name) => join(folder, name));
+      for (const [i, file] of files.entries()) await saveImage(file, pattern(40, 30, 7 + i));
+      const psnrs = async (files: string[], seed: number) => {
+        const report = await evaluate(tokenizer, files, { protocol: "coda-official", seed });
+        return [report.continuous.psnr!, report.discrete.psnr!];
+      };
+      const [a, b, other] = [
+        await psnrs(files.slice(0, 1), 0),
+        await psnrs(files.slice(1), 0),
+        await psnrs(files.slice(0, 1), 1),
+      ];
+      assert(other[0] !== a[0] && other[1] !== a[1]);
+      const both = await psnrs(files.toReversed(), 0);
+      both.forEach((mean, i) => assertAlmostEquals(mean, (a[i] + b[i]) / 2, 1e-9));
+    }),
+);
