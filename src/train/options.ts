@@ -71,8 +71,8 @@ export interface AdaptOptions {
    */
   accumulate?: number;
   /**
-   * Whether a step computes the VAE's activations again for the gradients instead of keeping them: a third
-   * of the memory, a quarter more time, the same bits; false.
+   * Whether a step computes the VAE's activations again for the gradients instead of keeping them: less
+   * memory, the same bits, one more pass forward; false.
    */
   checkpointing?: boolean;
   /**
