@@ -6,9 +6,10 @@
 // loop over single steps, without branches, is short code, which such drivers compile in a fraction of
 // a second and run best.
 //
-// m and n are multiples of 4, and not less than 16. What is left over past whole tiles is no tile of its
-// own: the last tile begins before it, within another, and writes what is its own. Each output element
-// is one chain of fused multiply-adds over k in rising order, as in matmul.wgsl.
+// n is a multiple of 4, and not less than 16; m is not less than 13, and where a has rows of k steps, these
+// are filled up to a multiple of 4. What is left over past whole tiles is no tile of its own: the last tile
+// begins before it, within another, and writes what is its own. Each output element is one chain of fused
+// multiply-adds over k in rising order, as in matmul.wgsl.
 
 struct Params {
   m: u32,
@@ -156,7 +157,7 @@ fn multiply(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let height = params.m / 4u; // in vec4, as all that is across below
+  let height = (params.m + 3u) / 4u; // in vec4, as all that is across below
   let width = params.n / 4u;
   let down = (height + 3u) / 4u;
   let across = (width + 3u) / 4u;
@@ -200,7 +201,8 @@ fn multiply(
     t3 = addRows(t3, left.d, right);
   }
   let added = biasAt(quad);
-  for (var i = panelOfA * 16u - top * 4u; i < select(16u, 0u, number > last); i = i + 1u) {
+  let rows = select(min(16u, params.m - top * 4u), 0u, number > last);
+  for (var i = panelOfA * 16u - top * 4u; i < rows; i = i + 1u) {
     let row = rowOf(t0, t1, t2, t3, i);
     let sum = Row(row.a + added.a, row.b + added.b, row.c + added.c, row.d + added.d);
     storeRow(at + i * width, panelOfB * 4u - quad, sum);

@@ -26,14 +26,14 @@ const WORTHWHILE = 2 ** 20;
 export function suitsPanels(
   { batch, m, n, k, transposeA, transposeB }: AlignedProduct,
 ): boolean {
-  return m % 4 === 0 && Math.min(m, align(n)) >= EDGE && batch * m * n * k >= WORTHWHILE &&
+  return Math.min(m, align(n)) >= EDGE && batch * m * n * k >= WORTHWHILE &&
     (transposeA || n >= READERS) && (!transposeB || m >= READERS);
 }
 
 /** A product; where it `adds`, whose a is then stored as [k, m], its chains continue what y holds. */
 export type PanelProduct = AlignedProduct & { adds?: boolean };
 
-/** Computes products in tiles of 16 by 16; m is a multiple of 4, and m and align(n) 16 at least. */
+/** Computes products in tiles of 16 by 16; m and align(n) are 16 at least. */
 export function multiplyPanels(gpu: Gpu, work: PanelProduct): void {
   using _scope = gpu.scope();
   const { a, batch, m, n, k, transposeA, shareA, shareB } = work;
@@ -41,7 +41,7 @@ export function multiplyPanels(gpu: Gpu, work: PanelProduct): void {
     ? packed(gpu, { storage: work.b, count: shareB ? 1 : batch, rows: n, columns: align(k) })
     : { storage: work.b, steps: 0, distance: k * align(n) / 4 };
   if (transposeA) {
-    const rows = { storage: a, steps: 0, distance: k * m / 4 };
+    const rows = { storage: a, steps: 0, distance: k * align(m) / 4 };
     return dispatch(gpu, work, rows, b, { matrix: 0, count: batch, first: 0, taken: m });
   }
   for (const piece of piecesOf(work)) {

@@ -28,8 +28,15 @@ const forms: Record<string, Form> = {
     ...{ ...whole, batch: 2, m: 16, n: 24, k: 30 },
     ...{ transposeA: true, splits: 4, chunk: 8 },
   },
+  "rows that are no multiple of 4": { ...whole, m: 50, n: 24, k: 7, chunk: 8 },
+  "few more rows than a tile": { ...whole, batch: 2, m: 17, n: 41, k: 7, chunk: 8 },
+  "such a stored as panels": { ...whole, batch: 3, m: 21, n: 18, k: 5, chunk: 8, transposeA: true },
+  "such a sum in parts": {
+    ...{ ...whole, batch: 2, m: 19, n: 24, k: 30 },
+    ...{ transposeA: true, splits: 4, chunk: 8 },
+  },
   // More than the workspace holds: rows of one matrix, and matrices of a batch, come in pieces.
-  "rows in pieces": { ...whole, m: 1028, n: 16, k: 2100, chunk: 2100 },
+  "rows in pieces": { ...whole, m: 1029, n: 16, k: 2100, chunk: 2100 },
   "rows of a batch in pieces": { ...whole, batch: 2, m: 1028, n: 16, k: 2100, chunk: 2100 },
   "a batch in pieces": { ...whole, batch: 5, m: 512, n: 16, k: 1024, chunk: 1024 },
 };
