@@ -3671,8 +3671,8 @@ fn elements(
   y_scalars[i] = total / params.divisor;
 }
 `,
-  resample: `// Separable resampling of [images, height, width, channels] by nearest neighbour, area or bicubic
-// weights, and the transposes of these maps, which are their gradients.
+  resample: `// Separable resampling of [images, height, width, channels] by nearest neighbour, area, bicubic or
+// bilinear weights, and the transposes of these maps, which are their gradients.
 //
 // Along an axis the map takes \`inputs\` positions to \`outputs\`. Positions are ratios of whole numbers and are
 // computed as such, so that no rounding moves a window. The host keeps lengths below 2^15.
@@ -3691,6 +3691,7 @@ override TRANSPOSED: bool = false;
 
 const NEAREST = 0u;
 const AREA = 1u;
+const BILINEAR = 3u;
 
 alias Element = f32; // as both are stored
 
@@ -3703,7 +3704,7 @@ alias Element = f32; // as both are stored
 struct Axis { inputs: u32, outputs: u32 }
 
 // What position \`o\` of the result reads: \`first\` up to, not including, \`end\`; \`centre\` is
-// ⌊(o + ½)·inputs/outputs − ½⌋ and \`fraction\` the rest, for bicubic weights.
+// ⌊(o + ½)·inputs/outputs − ½⌋ and \`fraction\` the rest, for bicubic and bilinear weights.
 struct Window { first: u32, end: u32, centre: i32, fraction: f32 }
 
 fn window(o: u32, axis: Axis) -> Window {
@@ -3718,8 +3719,9 @@ fn window(o: u32, axis: Axis) -> Window {
   let place = (2u * o + 1u) * axis.inputs + axis.outputs; // (centre + 1) · 2·outputs, which is positive
   let whole = place / doubled;
   let fraction = f32(place - whole * doubled) / f32(doubled);
-  let first = u32(max(i32(whole) - 2, 0));
-  return Window(first, min(whole + 2u, axis.inputs), i32(whole) - 1, fraction);
+  let reach = select(2, 1, MODE == BILINEAR);
+  let first = u32(max(i32(whole) - reach, 0));
+  return Window(first, min(whole + u32(reach), axis.inputs), i32(whole) - 1, fraction);
 }
 
 // Keys' cubic convolution (1981) with a = −0.75.
@@ -3734,8 +3736,16 @@ fn cubic(distance: f32) -> f32 {
   return 0.0;
 }
 
-// How much of position \`i\` goes into the one that has window \`w\`. Beyond its ends the bicubic map reads
-// the end itself.
+// The weight at a distance from the centre.
+fn lobe(distance: f32) -> f32 {
+  if (MODE == BILINEAR) {
+    return max(1.0 - abs(distance), 0.0);
+  }
+  return cubic(distance);
+}
+
+// How much of position \`i\` goes into the one that has window \`w\`. Beyond its ends the bicubic and the
+// bilinear map read the end itself.
 fn weight(w: Window, i: u32, axis: Axis) -> f32 {
   if (i < w.first || i >= w.end) {
     return 0.0;
@@ -3747,12 +3757,12 @@ fn weight(w: Window, i: u32, axis: Axis) -> f32 {
     return 1.0 / f32(w.end - w.first);
   }
   let distance = f32(w.centre - i32(i)) + w.fraction;
-  var total = cubic(distance);
+  var total = lobe(distance);
   if (i == 0u) {
-    total += cubic(distance + 1.0) + cubic(distance + 2.0);
+    total += lobe(distance + 1.0) + lobe(distance + 2.0);
   }
   if (i == axis.inputs - 1u) {
-    total += cubic(distance - 1.0) + cubic(distance - 2.0);
+    total += lobe(distance - 1.0) + lobe(distance - 2.0);
   }
   return total;
 }

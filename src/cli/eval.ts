@@ -19,9 +19,10 @@ export const evaluation: Command = defineCommand({
     The continuous VAE is that of --vae; else for the built-in tokenizer the one it was adapted from,
     for another its own, which has learned to decode tokens.
 
-    LPIPS needs --vgg and --lpips. --features resnet50 adds resnet50-kid and resnet50-fd,
-    distances of the whole set on the features of ResNet-50, which are no FID; they are off by default as
-    its weights are fetched, 94 MB the first time. What is off is said.
+    LPIPS needs --vgg and --lpips, FID and KID need --inception. --features resnet50 adds
+    resnet50-kid and resnet50-fd, distances of the whole set on the features of ResNet-50, which are no
+    FID; they are off by default as its weights are fetched, 94 MB the first time. What is off is said.
+    The kernel distances (kid) are the ones to trust under some 2,000 images.
 
     With --out, each image's results are kept, and the same command goes on where it was interrupted. A
     bad image is reported and left out, and the exit code is 1; so it is where a mean is below --min-psnr,
@@ -38,6 +39,10 @@ export const evaluation: Command = defineCommand({
     }),
     vgg: stringFlag("VGG16's weights, for LPIPS", { value: "FILE" }),
     lpips: stringFlag("LPIPS's own weights, vgg.pth", { value: "FILE" }),
+    inception: stringFlag(
+      "InceptionV3's weights for FID and KID, pt_inception-2015-12-05-6726825d.pth",
+      { value: "FILE" },
+    ),
     features: choiceFlag<"resnet50">(
       "a network for distances of sets: resnet50, fetched from npm",
       [

@@ -1,8 +1,9 @@
 import { resnet50Weights } from "../checkpoint/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import { type Lpips, ResNet50 } from "../losses/mod.ts";
+import { InceptionV3 } from "../metrics/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
-import { loadLpips } from "../train/load_lpips.ts";
+import { loadLpips, openWeights } from "../train/load_lpips.ts";
 
 /** A network on whose features sets of images are compared. */
 export interface FeatureNetwork extends Disposable {
@@ -32,6 +33,8 @@ export interface JudgeOptions {
   readonly vgg?: string;
   /** The file of LPIPS's own weights. */
   readonly lpips?: string;
+  /** InceptionV3's file, `pt_inception-2015-12-05-6726825d.pth`. */
+  readonly inception?: string;
   /** "resnet50" for distances on ResNet-50's features; its weights are fetched: 94 MB. */
   readonly features?: "resnet50";
 }
@@ -44,7 +47,7 @@ export interface JudgeOptions {
  */
 export async function loadJudges(
   gpu: Gpu,
-  { vgg, lpips, features }: JudgeOptions,
+  { vgg, lpips, inception, features }: JudgeOptions,
   say: (text: string) => void = () => {},
 ): Promise<Judges> {
   using loaded = new DisposableStack();
@@ -54,7 +57,9 @@ export async function loadJudges(
     : undefined;
   if (!perceptual) off.push("LPIPS: there are no weights for it (vgg and lpips)");
   const networks: FeatureNetwork[] = [];
-  off.push("FID: there are no weights of InceptionV3");
+  if (inception !== undefined) {
+    networks.push(loaded.use(await inceptionFeatures(gpu, inception)));
+  } else off.push("FID, KID: there are no weights of InceptionV3 (inception)");
   if (features === "resnet50") networks.push(loaded.use(await resnet50Features(gpu, say)));
   else {off.push(
       "resnet50-kid, resnet50-fd: not asked for, as ResNet-50 is fetched, 94 MB (features)",
@@ -70,6 +75,18 @@ async function resnet50Features(gpu: Gpu, say: (text: string) => void): Promise<
     name: "resnet50",
     distances: { frechet: "resnet50-fd", kernel: "resnet50-kid" },
     length: 2048,
+    pooled: (images) => network.pooled(images),
+    [Symbol.dispose]: () => network[Symbol.dispose](),
+  };
+}
+
+async function inceptionFeatures(gpu: Gpu, path: string): Promise<FeatureNetwork> {
+  using weights = await openWeights(path);
+  const network = await InceptionV3.load(gpu, weights);
+  return {
+    name: "inception",
+    distances: { frechet: "fid", kernel: "kid" },
+    length: network.length,
     pooled: (images) => network.pooled(images),
     [Symbol.dispose]: () => network[Symbol.dispose](),
   };

@@ -28,7 +28,7 @@ export { maxPool2d, type MaxPool2dOptions } from "./max_pool2d.ts";
 export { pad, type Padding, type PadOptions } from "./pad.ts";
 export { permute } from "./permute.ts";
 export { max, mean, type ReduceOptions, sum } from "./reduce.ts";
-export { area, bicubic, type ImageSize, nearest } from "./resample.ts";
+export { area, bicubic, bilinear, type ImageSize, nearest } from "./resample.ts";
 export { reshape } from "./reshape.ts";
 export { rmsNorm } from "./rms_norm.ts";
 export { scatterAdd } from "./scatter_add.ts";

@@ -4,7 +4,7 @@ import { empty, record, ShapeError, shapeText, type Tensor } from "../tensor/mod
 const kernel = defineKernel("resample");
 
 /** The kernel's numbers of the modes. */
-const MODES = { nearest: 0, area: 1, bicubic: 2 };
+const MODES = { nearest: 0, area: 1, bicubic: 2, bilinear: 3 };
 
 const MAX_LENGTH = 2 ** 15 - 1; // the kernel multiplies positions by lengths in 32 bits
 
@@ -79,6 +79,27 @@ export function area(x: Tensor, size: ImageSize): Tensor {
  */
 export function bicubic(x: Tensor, size: ImageSize): Tensor {
   return resample("bicubic", x, size);
+}
+
+/**
+ * Bilinear resampling of `[N, H, W, C]` to `[N, height, width, C]`, any size to any size: pixel centres at
+ * halves, edges repeated, no antialias (PyTorch's `interpolate(mode="bilinear", align_corners=False)`).
+ * InceptionV3's images are brought to their size with it.
+ *
+ * @throws {ShapeError} where `x` is no `[N, H, W, C]` of floats.
+ * @throws {RangeError} where a side, of `x` or of the result, is not from 1 to 32,767.
+ *
+ * @example
+ * ```ts
+ * import { bilinear, fromArray, Gpu } from "@coda/tokenizer/tensor";
+ *
+ * using gpu = await Gpu.create();
+ * const y = bilinear(fromArray(gpu, [0, 4], [1, 1, 2, 1]), { height: 1, width: 4 });
+ * console.log(await y.read()); // 0, 1, 3, 4
+ * ```
+ */
+export function bilinear(x: Tensor, size: ImageSize): Tensor {
+  return resample("bilinear", x, size);
 }
 
 function resample(mode: keyof typeof MODES, x: Tensor, { height, width }: ImageSize): Tensor {

@@ -24,7 +24,7 @@ gpuTest(
       const report: EvaluationReport = JSON.parse(json.stdout);
       assertEquals(report.off.map((text) => text.split(":")[0]), [
         "LPIPS",
-        "FID",
+        "FID, KID",
         "resnet50-kid, resnet50-fd",
       ]);
       assertEquals({ ...report, off: [], continuousVae: "" }, { ...expected, continuousVae: "" });

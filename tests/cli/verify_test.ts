@@ -32,7 +32,7 @@ gpuTest(
       assertEquals(changed.code, 1);
       assertMatch(
         changed.stdout,
-        /1\.coda: different\n  scale 2: 1 of \d+ tokens differ, margins [\d.e-]+ to /,
+        /1\.coda: different\n {2}scale 2: 1 of \d+ tokens differ, margins [\d.e-]+ to /,
       );
       assertStringIncludes(changed.stderr, "0.coda: ");
       assertStringIncludes(changed.stderr, "coda: 1 of 2 files could not be compared");

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { area, bicubic, type ImageSize, nearest } from "../../src/ops/mod.ts";
+import { area, bicubic, bilinear, type ImageSize, nearest } from "../../src/ops/mod.ts";
 import {
   fromArray,
   full,
@@ -24,6 +24,7 @@ interface Mode {
 const modes: Record<string, Mode> = {
   area: { op: area, reference: reference.resizeArea },
   bicubic: { op: bicubic, reference: reference.resizeBicubic },
+  bilinear: { op: bilinear, reference: reference.resizeBilinear },
 };
 
 const sizes: [shape: number[], height: number, width: number][] = [
@@ -98,6 +99,7 @@ gpuTest("nearest to a smaller and to an odd size", async (gpu) => {
 gpuTest("resampling equals PyTorch's", async () => {
   await torchcheck("resizeArea", ([x], size) => area(x, size));
   await torchcheck("resizeBicubic", ([x], size) => bicubic(x, size));
+  await torchcheck("resizeBilinear", ([x], size) => bilinear(x, size));
   await torchcheck("upsampleNearest", ([x], { factor }) => {
     const [, height, width] = x.shape;
     return nearest(x, { height: height * factor, width: width * factor });
@@ -109,6 +111,7 @@ gpuTest("resampling leaves no bytes behind", async (gpu) => {
     using _scope = gpu.scope();
     const x = full(gpu, [1, 9, 11, 4], 1).requireGrad();
     const y = bicubic(area(x, { height: 4, width: 5 }), { height: 9, width: 11 });
+    bilinear(x, { height: 3, width: 12 });
     gradients(nearest(y, { height: 18, width: 22 }), [x], { seed: full(gpu, [1, 18, 22, 4], 1) });
   });
 });
@@ -116,7 +119,7 @@ gpuTest("resampling leaves no bytes behind", async (gpu) => {
 gpuTest("resampling refuses what does not fit", (gpu) => {
   using _scope = gpu.scope();
   const x = full(gpu, [1, 2, 2, 3], 1);
-  for (const op of [nearest, area, bicubic]) {
+  for (const op of [nearest, area, bicubic, bilinear]) {
     assertThrows(
       () => op(full(gpu, [2, 2, 3], 1), { height: 1, width: 1 }),
       ShapeError,

@@ -280,10 +280,20 @@ def pooling(f):
         f.op("maxPool2dTies", [f.draw.integers(*shape, count=3)], function, **options)
 
 
+def bilinear(f):
+    sizes = [((1, 7, 5, 3), (3, 2)), ((2, 3, 3, 5), (5, 4)), ((1, 1, 1, 3), (4, 3)), ((1, 6, 4, 4), (13, 5))]
+    for shape, (height, width) in sizes:
+        def function(x):
+            y = F.interpolate(channels_first(x), (height, width), mode="bilinear", align_corners=False)
+            return channels_last(y)
+
+        f.op("resizeBilinear", [f.draw.normal(*shape)], function, height=height, width=width)
+
+
 def main():
     f = Fixture("ops", ABOUT, seed=20250317)
     families = [elementwise, matmuls, convolutions, norms, softmaxes, resampling, reductions, layouts]
-    for family in families + [add_blocks, add_training, pooling]:
+    for family in families + [add_blocks, add_training, pooling, bilinear]:
         family(f)
     f.save()
 

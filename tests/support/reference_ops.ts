@@ -39,6 +39,7 @@ export const referenceOps: Record<string, ReferenceOp> = {
   upsampleNearest: ([x], { factor }) => ref.upsampleNearest(x, factor),
   resizeArea: ([x], { height, width }) => ref.resizeArea(x, height, width),
   resizeBicubic: ([x], { height, width }) => ref.resizeBicubic(x, height, width),
+  resizeBilinear: ([x], { height, width }) => ref.resizeBilinear(x, height, width),
   sum: ([x], options) => ref.sum(x, options),
   mean: ([x], options) => ref.mean(x, options),
   max: ([x], options) => ref.max(x, options),

@@ -23,6 +23,8 @@ export interface EvalOptions extends TokenizerOptions {
   readonly vgg: string | undefined;
   /** LPIPS's file. */
   readonly lpips: string | undefined;
+  /** InceptionV3's file. */
+  readonly inception: string | undefined;
   /** The network for distances of sets. */
   readonly features: "resnet50" | undefined;
   /** The folder to keep results in. */

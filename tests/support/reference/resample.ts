@@ -80,3 +80,23 @@ function bicubicTaps(from: number, to: number): Taps {
 export function resizeBicubic(x: NDArray, height: number, width: number): NDArray {
   return separable(x, bicubicTaps(x.shape[1], height), bicubicTaps(x.shape[2], width));
 }
+
+/** Two taps around (i + ½)·n/m − ½, positions beyond the edge clamped to it. */
+function bilinearTaps(from: number, to: number): Taps {
+  return Array.from({ length: to }, (_, i) => {
+    const centre = ((i + 0.5) * from) / to - 0.5;
+    const first = Math.floor(centre);
+    return [0, 1].map((j) => ({
+      index: Math.min(Math.max(first + j, 0), from - 1),
+      weight: 1 - Math.abs(centre - (first + j)),
+    }));
+  });
+}
+
+/**
+ * [N, H, W, C] to [N, height, width, C] as PyTorch's interpolate with mode "bilinear",
+ * align_corners false and no antialias, any size to any size.
+ */
+export function resizeBilinear(x: NDArray, height: number, width: number): NDArray {
+  return separable(x, bilinearTaps(x.shape[1], height), bilinearTaps(x.shape[2], width));
+}
