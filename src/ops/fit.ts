@@ -29,7 +29,31 @@ export function cropped(gpu: Gpu, from: Matrices, rows: number, shape: Shape): T
 
 /** The matrices from last to first, each transposed, filled up with zeros to `rows` and `columns`. */
 export function flipped(gpu: Gpu, from: Matrices, rows: number, columns: number): Storage {
+  const extents = [from.rows, from.columns, rows, columns];
+  return extents.every((extent) => extent % 4 === 0)
+    ? flippedInBlocks(gpu, from, rows, columns)
+    : flippedOneByOne(gpu, from, rows, columns);
+}
+
+/** The same for all extents, so that tests can compare. */
+export function flippedOneByOne(gpu: Gpu, from: Matrices, rows: number, columns: number): Storage {
   return copy(gpu, from, rows, columns, [from.count, rows, columns], true).storage;
+}
+
+function flippedInBlocks(
+  gpu: Gpu,
+  { storage, count, rows, columns }: Matrices,
+  toRows: number,
+  toColumns: number,
+): Storage {
+  const y = empty(gpu, [count, toRows, toColumns], storage.isHalf ? "f16" : "f32");
+  const squares = Math.ceil(toRows / 16) * Math.ceil(toColumns / 16);
+  gpu.run(kernel, "flip4", {
+    bind: { x_quads: storage, y_quads: y.storage },
+    params: { count, rows, columns, toRows, toColumns, flip: 1 },
+    grid: gridFor(16 * count * squares, 64),
+  });
+  return y.storage;
 }
 
 function copy(
