@@ -49,6 +49,7 @@ export const evaluation: Command = defineCommand({
         "resnet50",
       ],
     ),
+    byScale: booleanFlag("also PSNR and SSIM from the first 1, 2, ... scales: as many decodings"),
     out: stringFlag("folder to keep each image's results in, and to go on from", {
       short: "o",
       value: "DIR",

@@ -18,6 +18,8 @@ export interface EvaluateOptions {
   readonly continuous?: { readonly name: string; readonly vae: AutoencoderKL };
   /** The networks that judge, by {@link loadJudges}; none. */
   readonly judges?: Judges;
+  /** Whether images from the first 1, 2, … scales are measured too: as many decodings; false. */
+  readonly byScale?: boolean;
   /** Decides the crops and samples of `coda-official`, with the images' names; 0. */
   readonly seed?: number;
   /** A folder for each image's results, from which an interrupted evaluation goes on; none. */
@@ -78,7 +80,8 @@ export async function evaluate(
   files: readonly string[],
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
-  const { protocol = "center-256", judges = NO_JUDGES, seed = 0, signal } = options;
+  const { protocol = "center-256", judges = NO_JUDGES, seed = 0, byScale = false, signal } =
+    options;
   const continuous = options.continuous ?? { name: "the tokenizer's VAE", vae: tokenizer.vae };
   const { codebookSize } = tokenizer.quantizer.config;
   const tally = new Tally(codebookSize, judges.networks);
@@ -89,6 +92,7 @@ export async function evaluate(
     continuous: continuous.name,
     protocol,
     seed,
+    byScale,
     lpips: judges.lpips !== undefined,
     networks: Object.fromEntries(judges.networks.map(({ name, length }) => [name, length])),
   });
@@ -97,7 +101,11 @@ export async function evaluate(
     if (left.delete(image.file)) tally.add(image);
   }
   options.onBegin?.(tally.images);
-  using models = new Reconstructor(tokenizer, continuous.vae, PROTOCOLS[protocol], seed);
+  using models = new Reconstructor(tokenizer, continuous.vae, {
+    protocol: PROTOCOLS[protocol],
+    seed,
+    byScale,
+  });
   let skipped = 0;
   for await (const { file, image } of loaded([...left])) {
     if (signal?.aborted) break;

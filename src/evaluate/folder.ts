@@ -20,6 +20,8 @@ export interface EvaluationSettings {
   readonly protocol: string;
   /** What decides crops and samples. */
   readonly seed: number;
+  /** Whether prefixes of the scales are measured. */
+  readonly byScale: boolean;
   /** Whether LPIPS is measured. */
   readonly lpips: boolean;
   /** The networks with how many features each has. */
@@ -33,6 +35,7 @@ interface Line {
   height: number;
   continuous: ImageQuality;
   discrete: ImageQuality;
+  prefixes: MeasuredImage["prefixes"];
   /** How many codes each scale has. */
   counts: number[];
   /** The codes, packed as in token files, in base64. */
@@ -104,10 +107,10 @@ export class EvaluationFolder {
         new Uint8Array(await new Blob(bytes).arrayBuffer()),
       );
     }
-    const { file, width, height, continuous, discrete, indices } = image;
+    const { indices, features: _, ...values } = image;
     const counts = indices.map(({ length }) => length);
     const codes = packBits(indices, bitsPerIndex(this.#settings.codebookSize)).toBase64();
-    const line: Line = { file, width, height, continuous, discrete, counts, codes };
+    const line: Line = { ...values, counts, codes };
     await appendFile(this.#imagesFile, new TextEncoder().encode(`${JSON.stringify(line)}\n`));
   }
 
@@ -126,9 +129,9 @@ export class EvaluationFolder {
   ): Promise<MeasuredImage | undefined> {
     const line = parsedLine(text);
     if (!line) return undefined;
-    const { file, width, height, continuous, discrete, counts } = line;
+    const { counts, codes, ...values } = line;
     const bits = bitsPerIndex(this.#settings.codebookSize);
-    const bytes = Uint8Array.fromBase64(line.codes);
+    const bytes = Uint8Array.fromBase64(codes);
     if (bytes.length !== packedLength(counts.reduce((sum, n) => sum + n, 0), bits)) {
       return undefined;
     }
@@ -139,7 +142,7 @@ export class EvaluationFolder {
       if (!rows) return undefined;
       features[name] = rows;
     }
-    return { file, width, height, continuous, discrete, indices, features };
+    return { ...values, indices, features };
   }
 
   async #truncate(count: number, end: number): Promise<void> {

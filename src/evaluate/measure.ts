@@ -26,6 +26,8 @@ export interface MeasuredImage {
   readonly continuous: ImageQuality;
   /** From its tokens. */
   readonly discrete: ImageQuality;
+  /** From the first 1, 2, … scales of its tokens, all but the last; none where they are not asked for. */
+  readonly prefixes: readonly Pick<ImageQuality, "psnr" | "ssim">[];
   /** The codes of each scale. */
   readonly indices: readonly Uint32Array[];
   /** By network, the features of the original, of the continuous and of the discrete image. */
@@ -36,7 +38,7 @@ export interface MeasuredImage {
 export async function measure(
   gpu: Gpu,
   file: string,
-  { original, continuous, discrete, indices }: Reconstructed,
+  { original, continuous, discrete, prefixes, indices }: Reconstructed,
   judges: Judges,
 ): Promise<MeasuredImage> {
   const { width, height } = original;
@@ -54,6 +56,7 @@ export async function measure(
     height,
     continuous: await qualityOf(gpu, continuous, original, judges),
     discrete: await qualityOf(gpu, discrete, original, judges),
+    prefixes: prefixes.map((found) => ofPixels(found, original)),
     indices,
     features,
   };
@@ -65,14 +68,15 @@ async function qualityOf(
   original: Raster,
   { lpips }: Judges,
 ): Promise<ImageQuality> {
-  const decibels = psnr(found, original);
-  const quality = {
-    psnr: Number.isFinite(decibels) ? decibels : null,
-    ssim: ssim(found, original),
-  };
+  const quality = ofPixels(found, original);
   if (!lpips) return quality;
   const [distance] = await read(gpu, found, (x) => lpips.distances(x, inputOf(gpu, original)));
   return { ...quality, lpips: distance };
+}
+
+function ofPixels(found: Raster, original: Raster): Pick<ImageQuality, "psnr" | "ssim"> {
+  const decibels = psnr(found, original);
+  return { psnr: Number.isFinite(decibels) ? decibels : null, ssim: ssim(found, original) };
 }
 
 /** What a network says of an image. */

@@ -6,7 +6,7 @@
 export { evaluate, type EvaluateOptions, type EvaluationReport } from "./evaluate.ts";
 export { type FeatureNetwork, type JudgeOptions, type Judges, loadJudges } from "./judges.ts";
 export { PROTOCOL_NAMES, type ProtocolName } from "./protocol_names.ts";
-export type { Quality, SetCodebookUse, SetMeasures } from "./tally.ts";
+export type { PrefixQuality, Quality, SetCodebookUse, SetMeasures } from "./tally.ts";
 export {
   type ScaleVerification,
   type TokenDifference,

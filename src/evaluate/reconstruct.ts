@@ -15,6 +15,8 @@ export interface Reconstructed {
   readonly continuous: Raster;
   /** From its tokens. */
   readonly discrete: Raster;
+  /** From the first 1, 2, … scales of its tokens, all but the last; none where they are not asked for. */
+  readonly prefixes: readonly Raster[];
   /** The codes of each scale. */
   readonly indices: readonly Uint32Array[];
 }
@@ -25,13 +27,19 @@ export class Reconstructor implements Disposable {
   #continuous: ImageVae;
   #protocol: Protocol;
   #seed: number;
+  #byScale: boolean;
 
-  /** The models stay their makers'. */
-  constructor(tokenizer: Tokenizer, continuous: AutoencoderKL, protocol: Protocol, seed: number) {
+  /** The models stay their makers'; `byScale` asks for prefixes of the scales. */
+  constructor(
+    tokenizer: Tokenizer,
+    continuous: AutoencoderKL,
+    { protocol, seed, byScale }: { protocol: Protocol; seed: number; byScale: boolean },
+  ) {
     this.#tokenizer = tokenizer;
     this.#continuous = new ImageVae(continuous);
     this.#protocol = protocol;
     this.#seed = seed;
+    this.#byScale = byScale;
   }
 
   /** @throws {RangeError} where an image is too small or too large. */
@@ -52,43 +60,62 @@ export class Reconstructor implements Disposable {
     const continuous = await this.#continuous.reconstruct(original);
     const tokens = await this.#tokenizer.encode(original);
     const discrete = await this.#tokenizer.decode(tokens);
-    return { original, continuous, discrete, indices: tokens.indices };
+    const prefixes: Raster[] = [];
+    for (let scales = 1; this.#byScale && scales < tokens.grids.length; scales++) {
+      prefixes.push(await this.#tokenizer.decode(tokens, { scales }));
+    }
+    return { original, continuous, discrete, prefixes, indices: tokens.indices };
   }
 
   async #sampled(original: Image, random: Random): Promise<Reconstructed> {
     const { vae, quantizer } = this.#tokenizer;
-    const continuous = await throughSample(original, random, this.#continuous.vae);
-    const discrete = await throughSample(original, random, vae, quantizer);
-    return {
+    const { rasters: [continuous] } = await throughSample(original, random, this.#continuous.vae);
+    const { rasters, indices } = await throughSample(
       original,
-      continuous: continuous.raster,
-      discrete: discrete.raster,
-      indices: discrete.indices,
-    };
+      random,
+      vae,
+      quantizer,
+      this.#byScale,
+    );
+    const discrete = rasters[rasters.length - 1];
+    return { original, continuous, discrete, prefixes: rasters.slice(0, -1), indices };
   }
 }
 
-/** An image whose sides are multiples of the reduction, through a draw of its latent; whole, in float32. */
+/**
+ * An image whose sides are multiples of the reduction, through a draw of its latent; whole, in float32. With
+ * `byScale` the first rasters are from fewer scales.
+ */
 async function throughSample(
   image: Image,
   random: Random,
   vae: AutoencoderKL,
   quantizer?: Quantizer,
-): Promise<{ raster: Raster; indices: readonly Uint32Array[] }> {
+  byScale = false,
+): Promise<{ rasters: Raster[]; indices: readonly Uint32Array[] }> {
   const { width, height } = image;
-  const record = (): [Promise<Float32Array>, Promise<Uint32Array>[]] => {
+  const record = (): [Promise<Float32Array>[], Promise<Uint32Array>[]] => {
     using _scope = vae.parameters.gpu.scope();
     const posterior = vae.encode(inputOf(vae.parameters.gpu, image));
     const { shape } = posterior.mean;
     const latent = samplePosterior(posterior, normal(vae.parameters.gpu, shape, random));
     const codes = quantizer?.encode(vae.scaleLatent(latent)) ?? [];
     const size = { height: shape[1], width: shape[2] };
-    const found = quantizer ? vae.unscaleLatent(quantizer.decode(codes, size)) : latent;
-    return [vae.decode(found).readF32(), codes.map((index) => index.readU32())];
+    const counts = codes.map((_, scale) => scale + 1).slice(byScale ? 0 : -1);
+    const latents = quantizer
+      ? counts.map((scales) => vae.unscaleLatent(quantizer.decode(codes.slice(0, scales), size)))
+      : [latent];
+    return [
+      latents.map((found) => vae.decode(found).readF32()),
+      codes.map((index) => index.readU32()),
+    ];
   };
   const [pixels, codes] = noGrad(record);
-  const data = (await pixels).map((value) => Math.min(Math.max((value + 1) * 127.5, 0), 255));
-  return { raster: { width, height, data }, indices: await Promise.all(codes) };
+  const rasters = (await Promise.all(pixels)).map((values) => {
+    const data = values.map((value) => Math.min(Math.max((value + 1) * 127.5, 0), 255));
+    return { width, height, data };
+  });
+  return { rasters, indices: await Promise.all(codes) };
 }
 
 /** An image as the networks take it, [1, H, W, 3] in [-1, 1]. */

@@ -29,6 +29,18 @@ export interface SetCodebookUse extends CodebookUse {
   readonly scales: readonly CodebookUse[];
 }
 
+/** What the first scales of the tokens are good for. */
+export interface PrefixQuality {
+  /** How many scales. */
+  readonly scales: number;
+  /** Bits that their tokens take, of one pixel. */
+  readonly bitsPerPixel: number;
+  /** The mean of the images' PSNR, as in {@link Quality}. */
+  readonly psnr: number | null;
+  /** The mean of their SSIM. */
+  readonly ssim: number;
+}
+
 /** What was measured of a set of images. */
 export interface SetMeasures {
   /** How many images. */
@@ -39,6 +51,8 @@ export interface SetMeasures {
   readonly continuous: Quality;
   /** From the tokens. */
   readonly discrete: Quality;
+  /** From the first 1, 2, … scales, to all of them; empty where that was not asked for. */
+  readonly prefixes: readonly PrefixQuality[];
   /** The codes that were chosen. */
   readonly codebook: SetCodebookUse;
 }
@@ -47,7 +61,10 @@ export interface SetMeasures {
 export class Tally {
   #codebookSize: number;
   #images = 0;
-  #tokens = 0;
+  /** Tokens of each scale. */
+  #tokens: number[] = [];
+  /** Of each prefix of the scales but the whole. */
+  #prefixes: QualitySums[] = [];
   #pixels = 0;
   #scales: Float64Array[] = [];
   #sums: [QualitySums, QualitySums];
@@ -70,15 +87,16 @@ export class Tally {
   }
 
   /** Adds an image. */
-  add({ width, height, continuous, discrete, indices, features }: MeasuredImage): void {
+  add({ width, height, continuous, discrete, prefixes, indices, features }: MeasuredImage): void {
     this.#images++;
     this.#pixels += width * height;
     [continuous, discrete].forEach((quality, set) => this.#sums[set].add(quality));
     indices.forEach((codes, scale) => {
       const counts = this.#scales[scale] ??= new Float64Array(this.#codebookSize);
       for (const code of codes) counts[code]++;
-      this.#tokens += codes.length;
+      this.#tokens[scale] = (this.#tokens[scale] ?? 0) + codes.length;
     });
+    prefixes.forEach((quality, i) => (this.#prefixes[i] ??= new QualitySums()).add(quality));
     for (const { name, distances } of this.#networks) {
       const [original, ...sets] = features[name];
       distances[0].addOriginal(original);
@@ -97,15 +115,29 @@ export class Tally {
     }));
     return {
       images: this.#images,
-      bitsPerPixel: this.#tokens * bitsPerIndex(this.#codebookSize) / this.#pixels,
+      bitsPerPixel: this.#bitsPerPixel(this.#tokens.length),
       continuous,
       discrete,
+      prefixes: this.#prefixQualities(),
       codebook: {
         size: this.#codebookSize,
         ...useOfCounts(all),
         scales: this.#scales.map(useOfCounts),
       },
     };
+  }
+
+  #bitsPerPixel(scales: number): number {
+    const tokens = this.#tokens.slice(0, scales).reduce((sum, count) => sum + count, 0);
+    return tokens * bitsPerIndex(this.#codebookSize) / this.#pixels;
+  }
+
+  #prefixQualities(): PrefixQuality[] {
+    if (this.#prefixes.length === 0) return [];
+    return [...this.#prefixes, this.#sums[1]].map((sums, i) => {
+      const { psnr, ssim } = sums.means(this.#images);
+      return { scales: i + 1, bitsPerPixel: this.#bitsPerPixel(i + 1), psnr, ssim };
+    });
   }
 
   /** One image has no distribution. */

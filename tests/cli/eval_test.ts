@@ -31,7 +31,7 @@ gpuTest(
 
       await Deno.writeTextFile(join(images, "bad.jpg"), "no image");
       const limits = ["--min-psnr", "99", "--min-ssim=-1", "--min-codebook", "1"];
-      const text = await coda([...args, "--out", join(path, "out"), ...limits]);
+      const text = await coda([...args, "--by-scale", ...limits]);
       assertEquals(text.code, 1);
       assertStringIncludes(
         text.stdout,
@@ -42,6 +42,7 @@ gpuTest(
       assertMatch(text.stdout, new RegExp(psnr));
       const used = `scale 3 \\(4\\) +${(100 * codebook.scales[2].used).toFixed(1)} %`;
       assertMatch(text.stdout, new RegExp(used));
+      assertMatch(text.stdout, new RegExp(`3 scales +[\\d.]+ +${discrete.psnr!.toFixed(2)} dB`));
       const lines = text.stderr.trim().split("\n");
       assertEquals(lines.length, 4, text.stderr);
       assertMatch(lines[0], /bad\.jpg: is not an image/);

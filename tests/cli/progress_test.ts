@@ -83,6 +83,16 @@ Deno.test("progress: the rate is the recent one, and resumed work counts from it
   progress[Symbol.dispose]();
 });
 
+Deno.test("progress: what is found to be done before is not of the rate", () => {
+  const { progress, written, clock } = fake(true, {});
+  clock.seconds = 10;
+  progress.begin(40);
+  clock.seconds = 20;
+  progress.update(42);
+  assertStringIncludes(written.at(-1)!, "0.20 images/s");
+  progress[Symbol.dispose]();
+});
+
 Deno.test("progress: an unknown total shows no time left", () => {
   const { progress, written, clock } = fake(true, { total: undefined });
   clock.seconds = 2;

@@ -46,7 +46,7 @@ function withImages(
     }));
 }
 
-const original: EvaluateOptions = { protocol: "original", judges: COLOURS };
+const original: EvaluateOptions = { protocol: "original", judges: COLOURS, byScale: true };
 
 withImages("evaluate: each measure's definition", async (tokenizer, files, _, gpu) => {
   const images = await Promise.all(files.map((file) => loadImage(file)));
@@ -81,6 +81,17 @@ withImages("evaluate: each measure's definition", async (tokenizer, files, _, gp
   ).reduce((sum, { length }) => sum + length, 0) * 4;
   assertAlmostEquals(report.bitsPerPixel, bits / (16 * 12 * 2 + 13 * 17 + 144 + 18 * 12), 1e-12);
   assertEquals([report.images, report.skipped, report.stopped], [5, 0, false]);
+  for (const [i, { scales, ...prefix }] of report.prefixes.entries()) {
+    const found: typeof images = [];
+    for (const one of tokens) found.push(await tokenizer.decode(one, { scales }));
+    assertEquals(scales, i + 1);
+    assertAlmostEquals(prefix.psnr!, meanPsnr(found, images), 1e-9);
+    assertAlmostEquals(prefix.ssim, meanSsim(found, images), 1e-9);
+  }
+  assertEquals(report.prefixes.length, 3);
+  assertEquals(report.prefixes[2].bitsPerPixel, report.bitsPerPixel);
+  const first = tokens.reduce((sum, { indices }) => sum + indices[0].length, 0) * 4;
+  assertAlmostEquals(report.prefixes[0].bitsPerPixel, report.bitsPerPixel * first / bits, 1e-12);
   assertEquals([report.protocol, report.off], ["original", COLOURS.off]);
 });
 
@@ -155,13 +166,20 @@ gpuTest(
         const report = await evaluate(tokenizer, files, { protocol: "coda-official", seed });
         return [report.continuous.psnr!, report.discrete.psnr!];
       };
+      const byScale = await evaluate(tokenizer, files.slice(0, 1), {
+        protocol: "coda-official",
+        byScale: true,
+      });
       const [a, b, other] = [
-        await psnrs(files.slice(0, 1), 0),
+        [byScale.continuous.psnr!, byScale.discrete.psnr!],
         await psnrs(files.slice(1), 0),
         await psnrs(files.slice(0, 1), 1),
       ];
       assert(other[0] !== a[0] && other[1] !== a[1]);
       const both = await psnrs(files.toReversed(), 0);
       both.forEach((mean, i) => assertAlmostEquals(mean, (a[i] + b[i]) / 2, 1e-9));
+      assertEquals(byScale.prefixes.length, 3);
+      assertEquals(byScale.prefixes[2].psnr, a[1]);
+      assert(byScale.prefixes[0].psnr !== a[1]);
     }),
 );

@@ -27,6 +27,8 @@ export interface EvalOptions extends TokenizerOptions {
   readonly inception: string | undefined;
   /** The network for distances of sets. */
   readonly features: "resnet50" | undefined;
+  /** Whether prefixes of the scales are measured. */
+  readonly byScale: boolean;
   /** The folder to keep results in. */
   readonly out: string | undefined;
   /** Whether one JSON document is printed. */
@@ -55,7 +57,7 @@ export async function evaluateImages(
   errors: readonly ImageError[],
   options: EvalOptions,
 ): Promise<number> {
-  const { quiet, json, protocol, seed, out } = options;
+  const { quiet, json, protocol, seed, byScale, out } = options;
   for (const path of [options.model, options.vae]) await pullFirst(path, options);
   using tokenizer = await Tokenizer.load(options.model, {
     weights: options.weights,
@@ -77,6 +79,7 @@ export async function evaluateImages(
     judges,
     protocol,
     seed,
+    byScale,
     out,
     signal: stop.signal,
     onBegin: (done) => progress.begin(done),

@@ -15,6 +15,7 @@ export function reportText(report: EvaluationReport, { config }: Quantizer): str
     "",
     aligned([[protocol, "continuous", "discrete"], ...qualityRows(report)]),
     "",
+    ...prefixTexts(report),
     aligned([
       [protocol, "codes used", "perplexity"],
       useRow(`all of ${formatCount(codebook.size)}`, codebook),
@@ -33,13 +34,28 @@ function qualityRows({ continuous, discrete }: EvaluationReport): Row[] {
     cell(discrete),
   ];
   return [
-    row("PSNR", ({ psnr }) => psnr === null ? "equal" : `${psnr.toFixed(2)} dB`),
+    row("PSNR", ({ psnr }) => decibels(psnr)),
     row("SSIM", ({ ssim }) => ssim.toFixed(4)),
     ...continuous.lpips === undefined ? [] : [row("LPIPS", ({ lpips }) => lpips!.toFixed(4))],
     ...Object.keys(continuous.distances).map((name) =>
       row(name, ({ distances }) => distances[name].toPrecision(5))
     ),
   ];
+}
+
+function prefixTexts({ protocol, prefixes }: EvaluationReport): string[] {
+  if (prefixes.length === 0) return [];
+  const rows = prefixes.map(({ scales, bitsPerPixel, psnr, ssim }): Row => [
+    scales === 1 ? "1 scale" : `${scales} scales`,
+    bitsPerPixel.toFixed(4),
+    decibels(psnr),
+    ssim.toFixed(4),
+  ]);
+  return [aligned([[protocol, "bits per pixel", "PSNR", "SSIM"], ...rows]), ""];
+}
+
+function decibels(psnr: number | null): string {
+  return psnr === null ? "equal" : `${psnr.toFixed(2)} dB`;
 }
 
 function useRow(name: string, { used, perplexity }: { used: number; perplexity: number }): Row {
