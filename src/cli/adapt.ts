@@ -111,7 +111,6 @@ export const adapt: Command = defineCommand({
   ],
   async run({ flags, args }) {
     const out = await runFolder("adapt", flags, args);
-    expectWork(flags);
     const { patchSizes, targets, ...rest } = flags;
     const { runTraining } = await import("./work/adapt.ts");
     return await runTraining({
@@ -125,6 +124,7 @@ export const adapt: Command = defineCommand({
         preset: rest.preset,
         flags: {
           ...runOptions(flags, args),
+          task: "adapt",
           vae: rest.vae,
           from: rest.from,
           scale: rest.scale,
@@ -143,23 +143,6 @@ export const adapt: Command = defineCommand({
     });
   },
 });
-
-/** Refuses numbers with which nothing would be learned. */
-function expectWork(
-  { steps, warmupSteps = 0, lr, warmupLr }: {
-    steps?: number;
-    warmupSteps?: number;
-    lr?: number;
-    warmupLr?: number;
-  },
-): void {
-  if (steps === 0 && warmupSteps === 0) {
-    throw new UsageError("--steps 0 leaves nothing to do: give --warmup-steps, or more --steps");
-  }
-  for (const [name, rate] of [["lr", lr], ["warmup-lr", warmupLr]]) {
-    if (rate === 0) throw new UsageError(`--${name} takes a number above 0; found 0`);
-  }
-}
 
 function parts(text: string): string[] {
   return text.split(",").map((part) => part.trim()).filter((part) => part !== "");

@@ -55,7 +55,10 @@ export const LOSS_FLAGS = {
 
 /** What every run has beside. */
 export const RUN_FLAGS = {
-  batch: numberFlag("images in a step; default 8", count),
+  batch: numberFlag(
+    "images in a step, or in each batch that --accumulate adds up; default 8",
+    count,
+  ),
   size: numberFlag("side of the square crops in pixels; default 256", count),
   lr: numberFlag("learning rate; default 0.0005", { min: 0 }),
   seed: numberFlag("decides first values, order, crops and noise; default 0", {

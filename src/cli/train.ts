@@ -1,6 +1,5 @@
 /** `coda train-vqgan` and `coda train-vae`: an autoencoder from scratch. */
 import { type Command, type CommonFlags, defineCommand } from "./command.ts";
-import { UsageError } from "./errors.ts";
 import { type FlagValues, numberFlag, stringFlag } from "./flags.ts";
 import {
   CODEBOOK_FLAG,
@@ -36,7 +35,6 @@ interface TrainInput {
 async function train(task: "vqgan" | "vae", { flags, args }: TrainInput): Promise<number> {
   const command = `train-${task}`;
   const out = await runFolder(command, flags, args);
-  if (flags.lr === 0) throw new UsageError("--lr takes a number above 0; found 0");
   const { architecture, codebookSize, config, resume, json, quiet } = flags;
   const { runTraining } = await import("./work/adapt.ts");
   return await runTraining({

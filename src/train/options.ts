@@ -43,7 +43,7 @@ export interface AdaptOptions {
   steps: number;
   /** Steps of the quantizer alone on cached latents, before; 0. */
   warmupSteps?: number;
-  /** Images in a joint step; 8. */
+  /** Images in a joint step, or in each batch that `accumulate` adds up; 8. */
   batch?: number;
   /** Latents in a step of the warm-up; 16. */
   warmupBatch?: number;
@@ -198,8 +198,7 @@ const COUNTS = [
 /**
  * Fills in the defaults and checks every value.
  *
- * @throws {OptionError} where a value is out of range.
- * @throws {RangeError} where there is no step to take.
+ * @throws {OptionError} where a value is out of range, or there is no step to take.
  */
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
@@ -247,7 +246,7 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
   expectOneOf("quantizer", resolved.quantizer, QUANTIZER_KINDS);
   expectTask(resolved);
   if (resolved.steps + resolved.warmupSteps === 0) {
-    throw new RangeError("steps and warmupSteps are both 0: there is nothing to do");
+    throw new OptionError("steps", "is 0, as is warmupSteps: there is nothing to do");
   }
   for (const name of ["lr", "warmupLr"] as const) {
     const rate = resolved[name] ?? resolved.lr;
@@ -311,7 +310,9 @@ export function resumedOptions(
   before: ResolvedOptions,
   changes: Partial<AdaptOptions>,
 ): ResolvedOptions {
-  for (const [name, value] of Object.entries(given(changes))) {
+  const changed = given(changes);
+  if (isPlanned(before, changed)) delete changed.batch;
+  for (const [name, value] of Object.entries(changed)) {
     const old = before[name as keyof AdaptOptions];
     if (FREE.includes(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
     throw new OptionError(
@@ -320,7 +321,15 @@ export function resumedOptions(
         "leave it out, or begin another run",
     );
   }
-  return resolveOptions({ ...before, ...given(changes) });
+  return resolveOptions({ ...before, ...changed });
+}
+
+/** Whether a step has the images that it is told to have, in batches that were planned. */
+function isPlanned(
+  before: ResolvedOptions,
+  { batch, accumulate }: Partial<AdaptOptions>,
+): boolean {
+  return accumulate === undefined && batch === before.batch * before.accumulate;
 }
 
 /** The options that have a value. */

@@ -73,6 +73,29 @@ Deno.test("flags go before the file, and it before the preset", async () => {
   });
 });
 
+Deno.test("--config of another command's run is refused, and --memory cuts a preset's step", async () => {
+  await withFolder(async (folder) => {
+    const config = `${folder}/run.toml`;
+    await Deno.writeTextFile(config, 'task = "vae"');
+    const of = (task: "adapt" | "vae") =>
+      settleOptions({ config, preset: undefined, flags: { task } });
+    await assertRejects(
+      () => of("adapt"),
+      UsageError,
+      'task is "vae", but this command\'s is "adapt"',
+    );
+    assertEquals((await of("vae")).options, { task: "vae" });
+  });
+  const cut = async (memory?: number, flags: { batch?: number } = {}) => {
+    const given = { config: undefined, preset: "mar-16384" as const, memory };
+    const { options } = await settleOptions({ ...given, flags: { vae: "v", ...flags } });
+    return [options.batch, options.accumulate];
+  };
+  assertEquals(await cut(), [8, 32]);
+  assertEquals(await cut(2 ** 33), [256, undefined]); // as many at once as fit
+  assertEquals(await cut(2 ** 33, { batch: 64 }), [64, undefined]);
+});
+
 Deno.test("presets: each is sound, and asks for the VAE that it is for", async () => {
   for (const preset of ADAPT_PRESET_NAMES) {
     resolveOptions({ images: ["photos"], steps: 1, ...ADAPT_PRESETS[preset] });

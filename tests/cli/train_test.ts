@@ -51,7 +51,7 @@ Deno.test("train-vae and train-vqgan: wrong usage ends with 2", async () => {
     const [args, message] of [
       [["train-vae", "photos"], "train-vae needs --out, the folder of the run"],
       [["train-vqgan", "--out", "run"], "train-vqgan needs at least one IMAGE|FOLDER"],
-      [["train-vqgan", "photos", "--out", "run", "--lr", "0"], "--lr takes a number above 0"],
+      [["train-vqgan", "photos", "--out", "run", "--lr", "0"], "--lr is 0, expected a number"],
       [["train-vae", "photos", "--out", "run", "--rank", "2"], "unknown flag --rank"],
       [
         ["adapt", "photos", "--out", "run", "--quantizer", "lfq"],

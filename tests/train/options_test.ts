@@ -19,7 +19,7 @@ Deno.test("resolveOptions: names what is out of range", () => {
   assertThrows(() => resolveOptions({ ...BASE, seed: 1.5 }), RangeError, "seed is 1.5");
   assertThrows(() => resolveOptions({ ...BASE, lr: 0 }), RangeError, "lr is 0");
   assertThrows(() => resolveOptions({ ...BASE, steps: -1 }), RangeError, "steps is -1");
-  assertThrows(() => resolveOptions({ ...BASE, steps: 0 }), RangeError, "nothing to do");
+  assertThrows(() => resolveOptions({ ...BASE, steps: 0 }), OptionError, "steps is 0, as is");
 });
 
 Deno.test("resumedOptions: reports and saves may change, nothing else", () => {
@@ -27,6 +27,8 @@ Deno.test("resumedOptions: reports and saves may change, nothing else", () => {
   const resumed = resumedOptions(begun, { logEvery: 3, saveEvery: 7, images: ["elsewhere"] });
   assertEquals([resumed.logEvery, resumed.saveEvery, resumed.images], [3, 7, ["elsewhere"]]);
   assertEquals(resumedOptions(begun, { steps: 100, rank: undefined }), begun);
+  const planned = resolveOptions({ ...BASE, batch: 2, accumulate: 4 }); // from a batch of 8
+  assertEquals(resumedOptions(planned, { batch: 8 }), planned);
   for (
     const [name, value] of Object.entries({
       vae: "other",

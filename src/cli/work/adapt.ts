@@ -27,7 +27,7 @@ export interface TrainingRequest {
   /** Whether it is continued. */
   readonly resume: boolean;
   /** The options; what is undefined is the default, or when resuming what the run began with. */
-  readonly given: Given;
+  readonly given: Omit<Given, "memory">;
   /** Bytes of GPU memory to stay within, where there is a limit. */
   readonly memory: number | undefined;
   /** How it is shown. */
@@ -38,7 +38,7 @@ export interface TrainingRequest {
 export async function runTraining(request: TrainingRequest): Promise<number> {
   const { command, out, resume, given, memory, show } = request;
   const start = performance.now();
-  const { options, usageError } = await settleOptions(given);
+  const { options, usageError } = await settleOptions({ ...given, memory });
   if (!resume && !options.images?.length) {
     throw new UsageError(`${command} needs at least one IMAGE|FOLDER`);
   }
@@ -65,8 +65,10 @@ export async function runTraining(request: TrainingRequest): Promise<number> {
 }
 
 function stoppedText({ command, out }: TrainingRequest, { step, total }: AdaptResult): string {
-  return `coda: stopped after step ${step} of ${total} and saved; ` +
-    `continue with: coda ${command} --out ${out} --resume`;
+  const where = step === 0
+    ? "stopped before the first step; begin"
+    : `stopped after step ${step} of ${total} and saved; continue`;
+  return `coda: ${where} with: coda ${command} --out ${out} --resume`;
 }
 
 /** What came of a run: how long it took, what it saw, how good it is, and where to look. */

@@ -12,8 +12,10 @@ export interface Given {
   readonly config: string | undefined;
   /** The name of --preset. */
   readonly preset: AdaptPresetName | undefined;
-  /** What the flags say; undefined where they say nothing. */
+  /** What the flags and the command itself say; undefined where they say nothing. */
   readonly flags: Partial<AdaptOptions>;
+  /** Bytes of GPU memory to stay within, where there is a limit. */
+  readonly memory?: number;
 }
 
 /** The options of all three, and how to speak of one. */
@@ -27,13 +29,15 @@ export interface Settled {
 /**
  * Puts the options together.
  *
- * @throws {UsageError} where the file is unsound, or a preset lacks the VAE that it is for.
+ * @throws {UsageError} where the file is unsound or of another command, or a preset lacks the VAE that it is
+ * for.
  */
-export async function settleOptions({ config, preset, flags }: Given): Promise<Settled> {
+export async function settleOptions({ config, preset, flags, memory }: Given): Promise<Settled> {
   const file = config === undefined ? undefined : await readConfigFile(config);
+  expectTask(config, file?.options.task, flags.task);
   const name = preset ?? file?.preset;
   const said = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  const options = { ...name && ADAPT_PRESETS[name], ...file?.options, ...said };
+  const options = { ...name && presetOptions(name, memory), ...file?.options, ...said };
   if (name) expectVae(name, options);
   return {
     options,
@@ -44,6 +48,20 @@ export async function settleOptions({ config, preset, flags }: Given): Promise<S
       return new UsageError(`--${option === "imageSize" ? "size" : flagName(option)} ${problem}`);
     },
   };
+}
+
+/** The command says what is trained; a file may say it too, as a run's config.json does. */
+function expectTask(config: string | undefined, found: unknown, own: unknown): void {
+  if (found === undefined || own === undefined || found === own) return;
+  const [text, expected] = [found, own].map((task) => JSON.stringify(task));
+  throw new UsageError(`--config ${config}: task is ${text}, but this command's is ${expected}`);
+}
+
+/** A preset's options; with a limit to memory it says how many images a step has, not how it is cut. */
+function presetOptions(name: AdaptPresetName, memory: number | undefined): Partial<AdaptOptions> {
+  const { batch, accumulate, ...rest } = ADAPT_PRESETS[name];
+  if (memory === undefined || batch === undefined) return ADAPT_PRESETS[name];
+  return { ...rest, batch: batch * (accumulate ?? 1) };
 }
 
 function expectVae(preset: AdaptPresetName, { vae, from }: Partial<AdaptOptions>): void {
