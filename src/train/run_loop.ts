@@ -52,6 +52,7 @@ export class RunLoop {
     try {
       await this.#takeSteps();
     } catch (error) {
+      await this.#reported.catch(() => {}); // nothing is written once the run has ended
       throw ended(folder, adaptation.step + 1, error);
     }
     const { step, total } = adaptation;
