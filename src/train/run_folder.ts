@@ -124,7 +124,7 @@ export class RunFolder {
       configFile,
       () => quantizerConfigFromJson(configPart(this.config, "quantizer", configFile), configFile),
     );
-    const vae = await this.#loadVae(gpu);
+    const vae = await this.#loadVae(gpu, this.#saved!.step);
     try {
       return newModel(gpu, vae, quantizer, options);
     } catch (error) {
@@ -218,16 +218,22 @@ export class RunFolder {
   }
 
   /**
-   * Writes what is known of the latent's scale and shift only when the run is done, into its config.json
-   * and that of its last checkpoint.
+   * Writes what is known of the latent's scale and shift only when the run is done, into its config.json,
+   * that of its last checkpoint, and, measured on its own weights, that of the best.
    */
   async settleScaling(gpu: Gpu, measure: (vae: AutoencoderKL) => Promise<Scaling>): Promise<void> {
-    using vae = await this.#loadVae(gpu);
-    const scaling = await measure(vae);
-    this.#config = { ...this.#config, vae: vaeConfigToJson({ ...vae.config, ...scaling }) };
-    await this.#writeConfig(this.#checkpoints.folder(this.#saved!.step));
-    await this.#writeConfig(this.path);
-    if (this.#best?.step === this.#saved!.step) await this.#writeConfig(`${this.path}/best`);
+    const last = this.#saved!.step;
+    const best = this.#best?.step;
+    const kept = await this.#checkpoints.steps();
+    for (const step of new Set([best, last])) {
+      if (step === undefined || !kept.includes(step)) continue;
+      using vae = await this.#loadVae(gpu, step);
+      const scaling = await measure(vae);
+      this.#config = { ...this.#config, vae: vaeConfigToJson({ ...vae.config, ...scaling }) };
+      await this.#writeConfig(this.#checkpoints.folder(step));
+      if (step === best) await this.#writeConfig(`${this.path}/best`);
+    }
+    await this.#writeConfig(this.path); // the last one's
   }
 
   /** Makes the model of a step that of the run. */
@@ -240,9 +246,9 @@ export class RunFolder {
     await writeFileAtomic(`${folder}/config.json`, text);
   }
 
-  /** The continuous VAE, without the adapters. */
-  async #loadVae(gpu: Gpu): Promise<AutoencoderKL> {
-    using file = await SafetensorsFile.open(this.#checkpoints.file(this.#saved!.step, MODEL));
+  /** The continuous VAE of a step, without the adapters. */
+  async #loadVae(gpu: Gpu, step: number): Promise<AutoencoderKL> {
+    using file = await SafetensorsFile.open(this.#checkpoints.file(step, MODEL));
     const weights = prefixed(file, "vae.");
     const configFile = `${this.path}/config.json`;
     const config = readVaeConfig(configPart(this.config, "vae", configFile), configFile, weights);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { loadVae, openTensors } from "../../src/checkpoint/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
+import { saveImage } from "../../src/data/mod.ts";
 import { fromArray, noGrad } from "../../src/tensor/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import {
@@ -140,6 +141,34 @@ gpuTest(
     assertEquals(step, 8);
   },
 );
+
+gpuTest("the best VAE of a run has the scale and shift of its own latents", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const [run, heldout] = [ground.path("run"), ground.path("heldout.png")];
+  const draw = (file: string, value: number) =>
+    saveImage(file, { width: 8, height: 8, data: new Uint8Array(192).fill(value) });
+  await draw(ground.path("harder.png"), 255); // than grey, for a VAE that knows little
+  await draw(heldout, 128);
+  const views = { heldout, evalEvery: 2, sampleEvery: 0, keep: 1 };
+  const { best } = await adapt(gpu, run, { ...scratch(ground, "vae"), ...views }, {
+    onEvaluation: () => Deno.copyFileSync(ground.path("harder.png"), heldout),
+  });
+  assertEquals(best?.step, 2);
+  const scaleOf = async (folder: string) => {
+    using vae = await loadVae(gpu, folder);
+    const { mean, variance } = await moments(gpu, vae);
+    assert(
+      Math.abs(mean) < 0.3 && variance > 0.5 && variance < 2,
+      `${folder}: ${mean} ${variance}`,
+    );
+    return vae.config.scale;
+  };
+  assertEquals(
+    await scaleOf(`${run}/best`),
+    await scaleOf(`${run}/checkpoints/step-2`),
+  );
+  assert(await scaleOf(`${run}/best`) !== await scaleOf(run));
+});
 
 /** Of scaled latents drawn from their posteriors, over one image. */
 async function moments(gpu: Gpu, vae: Awaited<ReturnType<typeof loadVae>>) {
