@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import type { Adaptation } from "./adaptation.ts";
 import { evaluate, type Evaluation } from "./evaluation.ts";
 import { HeldOut } from "./held_out.ts";
@@ -24,19 +25,21 @@ export class RunViews {
   }
 
   /**
-   * Finds the held-out images; without any, pictures are of training images.
+   * Finds the held-out images; without any, pictures are of training images. Tells of those that are both.
    *
    * @throws {ImageError} where there are none in the place that was named.
    */
   static async open(
     options: ResolvedOptions,
     trainingFiles: readonly string[],
-    { onSkip }: AdaptHooks,
+    { onSkip, onNotice }: AdaptHooks,
   ): Promise<RunViews> {
     const { heldout, evalImages: count, imageSize: size } = options;
     const heldOut = heldout === undefined
       ? undefined
       : await HeldOut.find(heldout, { size, count, onSkip });
+    const both = heldOut ? common(heldOut.files, trainingFiles) : [];
+    if (both.length > 0) onNotice?.(notHeldOut(both));
     const sampled = new HeldOut(heldOut?.files ?? trainingFiles, { size, count: SAMPLED });
     return new RunViews(options, new Samples(sampled), heldOut);
   }
@@ -72,4 +75,15 @@ export class RunViews {
     return this.#heldOut !== undefined &&
       (step % this.#options.evalEvery === 0 || step === total);
   }
+}
+
+/** The files of one list that are in another, under whatever name. */
+function common(files: readonly string[], others: readonly string[]): string[] {
+  const known = new Set(others.map((file) => resolve(file)));
+  return files.filter((file) => known.has(resolve(file)));
+}
+
+function notHeldOut([file, ...others]: readonly string[]): string {
+  const more = others.length > 0 ? ` and ${others.length} more` : "";
+  return `held out, but trained on as well: ${file}${more}; the evaluation will look better than it is`;
 }

@@ -51,10 +51,16 @@ gpuTest("a run looks at its averages, keeps the best, and trains as if it did no
   const views = { heldout: images, evalImages: 3, evalEvery: 3, sampleEvery: 2 };
   const options = { ...ground.options, ...views, lr: 5e-4, saveEvery: 4, keep: 1 };
   const found: [Evaluation, boolean][] = [];
+  const notices: string[] = [];
   const result = await flat(gpu, () =>
     adapt(gpu, run, options, {
       onEvaluation: (evaluation, isBest) => found.push([evaluation, isBest]),
+      onNotice: (text) => notices.push(text),
     }));
+  assertEquals(notices.filter((text) => text.startsWith("held out, but trained on")), [
+    `held out, but trained on as well: ${images}/0.png and 2 more; ` +
+    "the evaluation will look better than it is",
+  ]);
   assertEquals(found.map(([{ step, protocol, images }]) => [step, protocol, images]), [
     [3, "center-8", 3],
     [6, "center-8", 3],
