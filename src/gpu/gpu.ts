@@ -222,8 +222,8 @@ export class Gpu implements Disposable {
    * Bytes on the GPU that hold host data and are not written any more; the caller releases them. Work
    * that is recorded may make them, of data that is the same each time: its replays read them again.
    */
-  constant(data: Float32Array | Uint32Array): Storage {
-    const storage = (this.#dry ?? this.#pool).allocateApart(data.byteLength);
+  constant(data: Float32Array | Uint32Array, options: StorageOptions = {}): Storage {
+    const storage = (this.#dry ?? this.#pool).allocateApart(data.byteLength, options);
     this.#upload(storage, data);
     return storage;
   }

@@ -197,10 +197,10 @@ export class BufferPool {
   }
 
   /** The same, for bytes that are written once: what is being recorded uses them and does not own them. */
-  allocateApart(byteLength: number): Storage {
+  allocateApart(byteLength: number, options: StorageOptions = {}): Storage {
     const recording = this.#recording;
     this.#recording = undefined;
-    const storage = this.allocate(byteLength);
+    const storage = this.allocate(byteLength, options);
     this.#recording = recording;
     return storage;
   }

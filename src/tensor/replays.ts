@@ -1,22 +1,23 @@
 import type { Gpu, Recording } from "../gpu/mod.ts";
-import { constants, empty } from "./make.ts";
+import { empty } from "./make.ts";
 import { type Shape, sizeOf } from "./shape.ts";
-import { type DType, Tensor } from "./tensor.ts";
+import { bytesOf, type DType, Tensor } from "./tensor.ts";
 
-/** ReplayedWork on tensors that can be replayed: it does the same for all inputs of the same shapes. */
+/** Work on tensors that can be replayed: it does the same for all inputs of the same shapes. */
 export type ReplayedWork = (inputs: readonly Tensor[]) => readonly Tensor[];
 
 /**
- * ReplayedWork on tensors that runs once for each combination of its inputs' shapes. Its commands are recorded,
+ * Work on tensors that runs once for each combination of its inputs' shapes. Its commands are recorded,
  * and later calls give them again for other inputs: without the work's checks and autograd graph, and
  * without allocating anything but the outputs. That takes the host microseconds a dispatch.
  *
  * So the work must do the same for any inputs of one shape. Numbers that change from call to call are
  * to be inputs, as tensors, or to lie in a tensor that is written before the call; within, nothing is
- * read, and nothing uploaded but {@link constants}. Tensors that the work uses beside its inputs, such as parameters, are read and
- * written where they lie, and held until the recording is forgotten. The buffers of a recording serve
- * recordings alone; `gpu.memory.recorded` counts them. Where they grow too many or memory is short,
- * the longest unused recordings are forgotten, and their work is recorded again when it comes again.
+ * read, and nothing uploaded but {@link constants}. Tensors that the work uses beside its inputs, such
+ * as parameters, are read and written where they lie, and held until the recording is forgotten. The
+ * buffers of a recording serve recordings alone; `gpu.memory.recorded` counts them. Where they grow too
+ * many or memory is short, the longest unused recordings are forgotten, and their work is recorded again
+ * when it comes again.
  *
  * @example
  * ```ts
@@ -91,9 +92,11 @@ export class Replays implements Disposable {
         .map(({ shape, dtype }) => ({ shape, dtype }));
     this.#measuredOutputs.set(key, outputs);
     return outputs.map(({ shape, dtype }) => {
-      const size = sizeOf(shape);
-      const values = dtype === "f32" ? new Float32Array(size) : new Uint32Array(size);
-      return scope.keep(constants(this.#gpu, values, shape));
+      const words = new Uint32Array(bytesOf(sizeOf(shape), dtype) / 4);
+      const storage = this.#gpu.constant(words, { isHalf: dtype === "f16" });
+      const output = new Tensor(this.#gpu, storage, shape, dtype);
+      this.#gpu.track(output);
+      return scope.keep(output);
     });
   }
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Gpu, GpuError } from "../../src/gpu/mod.ts";
-import { add, affine, matmul, mean, mul, square, sub } from "../../src/ops/mod.ts";
+import { add, affine, cast, matmul, mean, mul, square, sub } from "../../src/ops/mod.ts";
 import {
   constants,
   fromArray,
@@ -244,4 +244,17 @@ gpuTest("Replays: work can be measured", (gpu) => {
   assertEquals(gpu.measure(() => void replays.run("work", [x], work)), measured);
   replays.run("work", [x], work)[0].dispose();
   assertEquals(gpu.measure(() => void replays.run("work", [x], work)), measured);
+});
+
+gpuTest("Replays: outputs in f16 are measured as what they are", (gpu) => {
+  if (!gpu.hasHalf) return;
+  using replays = new Replays(gpu);
+  using x = full(gpu, [300, 40], 1);
+  const bytes = (dtype: "f32" | "f16") =>
+    gpu.measure(() => {
+      const [y] = replays.run(dtype, [x], ([x]) => [cast(x, dtype)]);
+      y.dispose();
+      cast(replays.run(dtype, [x], ([x]) => [cast(x, dtype)])[0], "f32");
+    }, { room: 1 });
+  assert(bytes("f16") < bytes("f32"));
 });
