@@ -136,7 +136,7 @@ function addressOf(repo: string, commit: string, path: string, { hubUrl }: HubAc
 
 function accessOf(text: string, { hubUrl, accessToken }: PullOptions): HubAccess {
   const token = (accessToken ?? Deno.env.get("HF_TOKEN"))?.trim();
-  if (token && !/^hf_\w+$/.test(token)) {
+  if (token && !/^hf_[\w.-]+$/.test(token)) { // an OAuth token is a JWT, which has dots
     throw new CheckpointError(
       text,
       "is not asked for: HF_TOKEN is no token, which begins with hf_",

@@ -138,6 +138,8 @@ Deno.test("pull: a token that is none is told as that, and not as a hub out of r
     await assertRejects(() => pullCheckpoint("hf:owner/name", wrong), CheckpointError, "HF_TOKEN");
     hub.token = "hf_right";
     await pullCheckpoint("hf:owner/name", { ...options, accessToken: "hf_right\n" });
+    hub.token = "hf_oauth_eyJhbGciOiJFZERTQSJ9.e30.b3-Zw";
+    await pullCheckpoint("hf:owner/name@main", { ...options, accessToken: hub.token });
   }));
 
 Deno.test("pull: a hub that ignores where to go on costs that download, not the file", () =>
