@@ -133,10 +133,12 @@ async function loadFused(
   options: TokenizerOptions,
 ): Promise<TokenizerParts> {
   const source = tokenizerOf(checkpoint, options);
-  const { vae: whole, quantizer } = await loadParts(gpu, source);
-  fuseLora(whole.convs);
-  const vae = options.half ? whole.toHalf() : whole;
+  const parts = await loadParts(gpu, source);
+  const { quantizer } = parts;
+  let { vae } = parts;
   try {
+    fuseLora(vae.convs);
+    if (options.half) vae = vae.toHalf();
     return { vae, quantizer, modelId: await modelId(floatTensors(source)) };
   } catch (error) {
     vae[Symbol.dispose]();
