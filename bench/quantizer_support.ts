@@ -43,8 +43,8 @@ export async function peakBeyond(
   const held = new Set<Storage>();
   let most = 0;
   const allocate = gpu.allocate;
-  gpu.allocate = (byteLength) => {
-    const storage = allocate.call(gpu, byteLength);
+  gpu.allocate = (byteLength, options) => {
+    const storage = allocate.call(gpu, byteLength, options);
     for (const other of held) if (other.references === 0) held.delete(other);
     if (own.includes(byteLength)) held.add(storage);
     const bytes = [...held].reduce((total, other) => total + other.byteLength, 0);

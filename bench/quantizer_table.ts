@@ -144,7 +144,7 @@ One image; d = 32, c = 16. ${
   ROUNDS > 0
     ? `Times: medians of ${ROUNDS}, the paths taking turns; encode is replayed, ${ENCODES} calls to a wait.`
     : "Times: not measured."
-} Left to itself the quantizer streams from 512 codes on.
+} Left to itself the quantizer is trained streamed from 64 codes on and encodes so from 512.
 MB are the peak of a forward and backward pass over what was live before it, the parameters. – : more logits
 than ${LARGEST}, or not measured. Logits alone are 4 bytes a code and token. The streamed path grows by about
 360 bytes a code, whatever the tokens: 320 are the codebook as keys and values and the gradient of the keys, once

@@ -47,7 +47,7 @@ export class CodaEncoder implements Disposable {
 
   /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
   encode(f: Tensor): Tensor[] {
-    const find = pathFor(this.#parts.config) === "streamed"
+    const find = pathFor("encode", this.#parts.config) === "streamed"
       ? (query: Tensor, keys: Tensor) => search(query, keys).index
       : (query: Tensor, keys: Tensor) => argmax(logits(query, keys));
     return this.#walk(f, (query, keys) => ({ index: find(query, keys) }))

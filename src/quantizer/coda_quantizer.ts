@@ -165,7 +165,7 @@ export class CodaQuantizer implements Quantizer {
     const [keys, values] = [this.#keys, this.#values].map((map) =>
       codebookView(this.#codebook, map)
     );
-    return pathFor(this.config) === "streamed"
+    return pathFor("train", this.config) === "streamed"
       ? new StreamedAssigner({ keys, values }, counts)
       : new ComposedAssigner({ keys, values });
   }

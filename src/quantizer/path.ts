@@ -8,8 +8,11 @@ export type Path = "composed" | "streamed";
 
 let forced: Path | undefined;
 
+/** What codes are chosen for. */
+export type Purpose = "encode" | "train";
+
 /** The least codebook for which streaming is worth compiling its kernels (bench/results/quantizer.md). */
-const LARGE = 512;
+const LARGE: Readonly<Record<Purpose, number>> = { encode: 512, train: 64 };
 
 /** Whether the streaming kernels have registers for rows of so many channels. */
 export function canStream(channels: number): boolean {
@@ -17,9 +20,12 @@ export function canStream(channels: number): boolean {
 }
 
 /** The path for a codebook: streamed where it is large and the kernels have registers for its channels. */
-export function pathFor({ codebookSize, channels, attentionDim }: CodaQuantizerConfig): Path {
+export function pathFor(
+  purpose: Purpose,
+  { codebookSize, channels, attentionDim }: CodaQuantizerConfig,
+): Path {
   if (!canStream(channels) || !canStream(attentionDim)) return "composed";
-  return forced ?? (codebookSize >= LARGE ? "streamed" : "composed");
+  return forced ?? (codebookSize >= LARGE[purpose] ? "streamed" : "composed");
 }
 
 /** Runs `work` on one path, so that tests and benches reach both. */
