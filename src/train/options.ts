@@ -201,7 +201,29 @@ const COUNTS = [
  * @throws {OptionError} where a value is out of range, or there is no step to take.
  */
 export function resolveOptions(options: AdaptOptions): ResolvedOptions {
-  const resolved: ResolvedOptions = {
+  const resolved = withDefaults(options);
+  for (const name of COUNTS) expectWhole(name, resolved[name], 1);
+  for (const name of ["steps", "warmupSteps", "rank", "seed", "sampleEvery"] as const) {
+    expectWhole(name, resolved[name], 0);
+  }
+  expectOneOf("task", resolved.task, TASKS);
+  expectOneOf("quantizer", resolved.quantizer, QUANTIZER_KINDS);
+  expectTask(resolved);
+  if (resolved.steps + resolved.warmupSteps === 0) {
+    throw new OptionError("steps", "is 0, as is warmupSteps: there is nothing to do");
+  }
+  for (const name of ["lr", "warmupLr"] as const) {
+    const rate = resolved[name] ?? resolved.lr;
+    if (rate > 0 && rate < Infinity) continue;
+    throw new OptionError(name, `is ${rate}, expected a number above 0`);
+  }
+  expectCritics(resolved);
+  return resolved;
+}
+
+/** The options with every default that none of them settles otherwise. */
+function withDefaults(options: AdaptOptions): ResolvedOptions {
+  return {
     task: "adapt",
     vae: undefined,
     from: undefined,
@@ -238,23 +260,6 @@ export function resolveOptions(options: AdaptOptions): ResolvedOptions {
     evalEvery: 1000,
     ...given(options),
   };
-  for (const name of COUNTS) expectWhole(name, resolved[name], 1);
-  for (const name of ["steps", "warmupSteps", "rank", "seed", "sampleEvery"] as const) {
-    expectWhole(name, resolved[name], 0);
-  }
-  expectOneOf("task", resolved.task, TASKS);
-  expectOneOf("quantizer", resolved.quantizer, QUANTIZER_KINDS);
-  expectTask(resolved);
-  if (resolved.steps + resolved.warmupSteps === 0) {
-    throw new OptionError("steps", "is 0, as is warmupSteps: there is nothing to do");
-  }
-  for (const name of ["lr", "warmupLr"] as const) {
-    const rate = resolved[name] ?? resolved.lr;
-    if (rate > 0 && rate < Infinity) continue;
-    throw new OptionError(name, `is ${rate}, expected a number above 0`);
-  }
-  expectCritics(resolved);
-  return resolved;
 }
 
 /** The recipe of a run: the paper's where no option says otherwise; VQGAN's latent is no sample. */
@@ -315,11 +320,9 @@ export function resumedOptions(
   for (const [name, value] of Object.entries(changed)) {
     const old = before[name as keyof AdaptOptions];
     if (FREE.includes(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
-    throw new OptionError(
-      name,
-      `is ${value}, but the run began with ${old ?? "the default"}: ` +
-        "leave it out, or begin another run",
-    );
+    const began = `the run began with ${old ?? "the default"}`;
+    const advice = name === "task" ? "resume it as that" : "leave it out";
+    throw new OptionError(name, `is ${value}, but ${began}: ${advice}, or begin another run`);
   }
   return resolveOptions({ ...before, ...changed });
 }
