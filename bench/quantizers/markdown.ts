@@ -1,4 +1,5 @@
 import type { TrainingProgress } from "../../src/train/mod.ts";
+import { table } from "../report/markdown.ts";
 import type { Setting } from "../report/result.ts";
 import type { Evaluation, Quality } from "./evaluate.ts";
 import type { Sizes } from "./runs.ts";
@@ -50,33 +51,7 @@ ${warmupSteps} steps alone on cached latents, which VQGAN, whose latent is not t
 No perceptual and no adversarial loss. Evaluation: ${heldOut} held-out photographs by \`center-${imageSize}\`
 (Lanczos to that short side, centre crop, mean latent, 8 bits).
 
-${
-    table(
-      ["quantizer", "trained beside it", "tokens", "PSNR", "SSIM", "codes used", "perplexity"],
-      [
-        ...runs.map(({ title, trains, heldOut }) => [
-          title,
-          trains,
-          String(heldOut.tokens),
-          `${heldOut.psnr.toFixed(2)} dB`,
-          heldOut.ssim.toFixed(3),
-          percent(heldOut.codebook.used),
-          heldOut.codebook.perplexity.toFixed(1),
-        ]),
-        ...continuous
-          ? [[
-            "none: the continuous VAE",
-            "–",
-            "–",
-            `${continuous.psnr.toFixed(2)} dB`,
-            continuous.ssim.toFixed(3),
-            "–",
-            "–",
-          ]]
-          : [],
-      ],
-    )
-  }
+${qualities(runs, continuous)}
 
 So few steps show how much of a codebook is used from its start on, and what quantizing a latent that
 is good already costs. They do not show what VQGAN, whose autoencoder starts from nothing, reaches in
@@ -86,20 +61,26 @@ the hundreds of thousands that it is trained for, nor which quantizer is ahead i
 
 Codes used, and perplexity, over the last 80 steps' tokens or as many as there were, by joint step.
 
-${
-    table(
-      ["quantizer", "trained beside it", ...MOMENTS.map(({ name }) => name)],
-      runs.map(({ title, trains, training }) => [
-        title,
-        trains,
-        ...MOMENTS.map(({ at }) => {
-          const { codebookUse, perplexity } = training[Math.round(at * (training.length - 1))];
-          return `${percent(codebookUse!)}, ${perplexity!.toFixed(1)}`;
-        }),
-      ]),
-    )
-  }
+${codebooks(runs)}
 `;
+}
+
+function qualities(runs: readonly RunResult[], continuous: Quality | undefined): string {
+  const qualityOf = ({ psnr, ssim }: Quality) => [`${psnr.toFixed(2)} dB`, ssim.toFixed(3)];
+  const rows = runs.map(({ title, trains, heldOut }) => [
+    title,
+    trains,
+    String(heldOut.tokens),
+    ...qualityOf(heldOut),
+    percent(heldOut.codebook.used),
+    heldOut.codebook.perplexity.toFixed(1),
+  ]);
+  return table(
+    ["quantizer", "trained beside it", "tokens", "PSNR", "SSIM", "codes used", "perplexity"],
+    continuous
+      ? [...rows, ["none: the continuous VAE", "–", "–", ...qualityOf(continuous), "–", "–"]]
+      : rows,
+  );
 }
 
 const MOMENTS = [
@@ -109,11 +90,18 @@ const MOMENTS = [
   { name: "the end", at: 1 },
 ];
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
+function codebooks(runs: readonly RunResult[]): string {
+  const useOf = (training: RunResult["training"]) =>
+    MOMENTS.map(({ at }) => {
+      const { codebookUse, perplexity } = training[Math.round(at * (training.length - 1))];
+      return `${percent(codebookUse!)}, ${perplexity!.toFixed(1)}`;
+    });
+  return table(
+    ["quantizer", "trained beside it", ...MOMENTS.map(({ name }) => name)],
+    runs.map(({ title, trains, training }) => [title, trains, ...useOf(training)]),
+  );
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -105,8 +105,7 @@ function torchCells(row: RowResult, hasBfloat: boolean): string[] {
   ];
 }
 
-/** Columns of one width, as deno fmt has them. */
-/** A table in Markdown, its columns as wide as what they hold. */
+/** A table in Markdown, its columns as wide as what they hold: as deno fmt has them. */
 export function table(heads: readonly string[], body: readonly (readonly string[])[]): string {
   const rows = body.map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const all = [heads, ...rows];

@@ -3,9 +3,15 @@ export function quote(name: string): string {
   return JSON.stringify(name.length > 120 ? name.slice(0, 117) + "..." : name);
 }
 
-/** Writes control characters of a text from a file as escapes, so that it stays one harmless line. */
+/**
+ * Writes control characters of a text from a file as escapes, those too that turn its direction, so that
+ * it stays one harmless line.
+ */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (c) => `\\u${hex4(c.charCodeAt(0))}`);
+  return text.replace(
+    /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu,
+    (c) => `\\u${hex4(c.charCodeAt(0))}`,
+  );
 }
 
 function hex4(code: number): string {

@@ -99,7 +99,10 @@ class Fields {
     const isList = Array.isArray(list) && list.length > 0 && list.length <= MAX_SCALES;
     return isList && list.every((value) => isWhole(value, 1) && value <= list[list.length - 1])
       ? list
-      : this.fail(name, "a list of whole numbers from 1 up, none larger than the last");
+      : this.fail(
+        name,
+        `a list of 1 to ${MAX_SCALES} whole numbers from 1 up, none larger than the last`,
+      );
   }
 
   number(name: string, most: number): number {

@@ -18,6 +18,7 @@ Deno.test("errors: what a file says of itself is told in part, and moves no curs
   assertStringIncludes(message, "xxx; write it again");
   assertEquals(message.length < 700, true);
   assertEquals(describeError(new RangeError("\x1b[2J")).text, "coda: \\u001b[2J");
+  assertEquals(describeError(new RangeError("a\u202ehtp.")).text, "coda: a\\u202ehtp.");
 });
 
 Deno.test("errors: those of the library are one line, code 1", () => {

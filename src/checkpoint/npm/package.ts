@@ -41,7 +41,9 @@ export async function npmFiles(wanted: NpmPackage, say: () => void): Promise<str
       if (!wanted.wanted.test(name)) continue;
       await Deno.writeFile(join(unpacked, name.split("/").at(-1)!), bytes);
     }
-    await Deno.rename(unpacked, folder);
+    await Deno.rename(unpacked, folder).catch(async (error) => {
+      if (!await exists(folder)) throw error; // else another process was faster, with the same files
+    });
     return folder;
   } finally {
     await Deno.remove(temporary, { recursive: true });
