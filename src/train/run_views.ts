@@ -77,10 +77,10 @@ export class RunViews {
   }
 }
 
-/** The files of one list that are in another, under whatever name. */
-function common(files: readonly string[], others: readonly string[]): string[] {
-  const known = new Set(others.map((file) => resolve(file)));
-  return files.filter((file) => known.has(resolve(file)));
+/** Those of many files that are among a few, under whatever name. */
+function common(few: readonly string[], many: readonly string[]): string[] {
+  const known = new Set(few.map((file) => resolve(file)));
+  return many.filter((file) => known.has(resolve(file)));
 }
 
 function notHeldOut([file, ...others]: readonly string[]): string {

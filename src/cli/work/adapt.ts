@@ -47,6 +47,7 @@ export async function runTraining(request: TrainingRequest): Promise<number> {
   using gpu = await Gpu.create({ memoryBytes: memory });
   using stop = stopOnInterrupt();
   using display = new RunDisplay(show);
+  stop.signal.addEventListener("abort", () => display.stopping());
   const hooks = { ...display.hooks, signal: stop.signal };
   const run = resume
     ? resumeAdapt(gpu, out, options, hooks)

@@ -36,6 +36,12 @@ export class RunDisplay implements Disposable {
     };
   }
 
+  /** Tells that Ctrl-C was heard, which a long step would leave one to wonder about. */
+  stopping(): void {
+    if (this.#show.json || this.#show.quiet) return;
+    this.#message("coda: stops after the step under way and saves; Ctrl-C again ends it at once");
+  }
+
   #planned(plan: StepPlan): void {
     if (this.#show.json) console.log(JSON.stringify({ plan }));
     else if (!this.#show.quiet) this.#message(planText(plan));
