@@ -11,7 +11,7 @@ import { search, searchWithMargins } from "./streaming/search.ts";
 export interface CodaEncoderParts {
   /** The quantizer's shape. */
   readonly config: CodaQuantizerConfig;
-  /** K, [V, d]; the encoder's own from now on. */
+  /** K, [V, d], unknown to any scope; the encoder's own from now on. */
   readonly keys: Tensor;
   /** Q / √d of a grid's tokens, [..., c] → [..., d]. */
   readonly queriesOf: (r: Tensor) => Tensor;

@@ -8,7 +8,7 @@ import {
   type WeightSource,
 } from "../nn/mod.ts";
 import { add, affine, area, bicubic, gather, sub } from "../ops/mod.ts";
-import { noGrad, type Tensor, zeros } from "../tensor/mod.ts";
+import { noGrad, share, type Tensor, zeros } from "../tensor/mod.ts";
 import type { Assigner } from "./assignment.ts";
 import { CodaEncoder } from "./coda_encoder.ts";
 import { ComposedAssigner } from "./composed.ts";
@@ -109,8 +109,8 @@ export class CodaQuantizer implements Quantizer {
 
   /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
   encode(f: Tensor): Tensor[] {
-    using scope = f.gpu.scope();
-    return this.encoder().encode(f).map((index) => scope.keep(index));
+    using encoder = this.encoder();
+    return encoder.encode(f);
   }
 
   /**
@@ -120,22 +120,21 @@ export class CodaQuantizer implements Quantizer {
    * @throws {RangeError} where d is no multiple of 4, or above 32.
    */
   encodeWithMargins(f: Tensor): EncodedScale[] {
-    using scope = f.gpu.scope();
-    return this.encoder().encodeWithMargins(f).map(({ index, margin }) => ({
-      index: scope.keep(index),
-      margin: scope.keep(margin),
-    }));
+    using encoder = this.encoder();
+    return encoder.encodeWithMargins(f);
   }
 
   /**
    * Makes the keys of the codebook once, to encode any number of latents: the same codes as from
    * {@link encode}, which makes them at each call. The keys are of the parameters as they are now, so
-   * that behind a training step or `parameters.load` an encoder is to be made anew.
+   * that behind a training step or `parameters.load` an encoder is to be made anew. It is the caller's to
+   * dispose, whatever scope it is made in.
    */
   encoder(): CodaEncoder {
+    using _scope = this.parameters.gpu.scope();
     return new CodaEncoder({
       config: this.config,
-      keys: noGrad(() => codebookView(this.#codebook, this.#keys)),
+      keys: share(noGrad(() => codebookView(this.#codebook, this.#keys))),
       queriesOf: (r) => this.#query(r),
       valuesOf: (index) => this.#valuesOf(index),
     });

@@ -88,6 +88,22 @@ gpuTest(
   },
 );
 
+gpuTest("an encoder outlives the scope that it is made in", async (gpu) => {
+  using quantizer = makeQuantizer(gpu);
+  using f = normal(gpu, [1, 4, 4, 4], new Random(2));
+  await flat(gpu, async () => {
+    using encoder = (() => {
+      using _scope = gpu.scope();
+      return quantizer.encoder();
+    })();
+    const codes = (from: Pick<CodaQuantizer, "encode">) => {
+      using _scope = gpu.scope();
+      return Promise.all(from.encode(f).map((index) => index.read()));
+    };
+    assertEquals(await codes(encoder), await codes(quantizer));
+  });
+});
+
 gpuTest("each further scale leaves less over", async (gpu) => {
   using quantizer = makeQuantizer(gpu);
   // values equal to codes, so that a code always brings its latent nearer
