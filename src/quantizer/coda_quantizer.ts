@@ -17,7 +17,13 @@ import type { CodaQuantizerConfig, QuantizerNorm } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { meanOf } from "./mean_of.ts";
 import { pathFor } from "./path.ts";
-import { checkLatent, type EncodedScale, type Quantized, type Quantizer } from "./quantizer.ts";
+import {
+  checkLatent,
+  checkScales,
+  type EncodedScale,
+  type Quantized,
+  type Quantizer,
+} from "./quantizer.ts";
 import { StreamedAssigner } from "./streaming/assigner.ts";
 import { vqLoss } from "./vq_loss.ts";
 
@@ -143,8 +149,11 @@ export class CodaQuantizer implements Quantizer {
   /**
    * The latent of codes: the sum over scales of bicubic(V[i]), [B, H, W, c]. Fewer indices than the
    * grid has scales give a valid, coarser latent.
+   *
+   * @throws {RangeError} where there are more of them than scales.
    */
   decode(indices: readonly Tensor[], { height, width }: Grid): Tensor {
+    checkScales(indices, this.config);
     const { gpu } = this.parameters;
     using scope = gpu.scope();
     let fHat = zeros(gpu, [indices[0]?.shape[0] ?? 1, height, width, this.config.channels]);

@@ -8,7 +8,13 @@ import { type Grid, gridsFor } from "./grids.ts";
 import { meanOf } from "./mean_of.ts";
 import { NearestCodes } from "./nearest.ts";
 import { type Phi, phisOf } from "./phi.ts";
-import { checkLatent, type EncodedScale, type Quantized, type Quantizer } from "./quantizer.ts";
+import {
+  checkLatent,
+  checkScales,
+  type EncodedScale,
+  type Quantized,
+  type Quantizer,
+} from "./quantizer.ts";
 import { straightThrough } from "./straight_through.ts";
 
 /**
@@ -104,8 +110,11 @@ export class MultiScaleQuantizer implements Quantizer {
   /**
    * The latent of codes: the sum over scales of φ(bicubic(e[i])), [B, H, W, c]. Fewer indices than there
    * are scales give a valid, coarser latent.
+   *
+   * @throws {RangeError} where there are more of them than scales.
    */
   decode(indices: readonly Tensor[], size: Grid): Tensor {
+    checkScales(indices, this.config);
     const { gpu } = this.parameters;
     using scope = gpu.scope();
     const images = indices[0]?.shape[0] ?? 1;

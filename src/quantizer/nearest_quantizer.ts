@@ -6,7 +6,13 @@ import { commitmentLoss } from "./commitment_loss.ts";
 import type { NearestQuantizerConfig } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { NearestCodes } from "./nearest.ts";
-import { checkLatent, type EncodedScale, type Quantized, type Quantizer } from "./quantizer.ts";
+import {
+  checkLatent,
+  checkScales,
+  type EncodedScale,
+  type Quantized,
+  type Quantizer,
+} from "./quantizer.ts";
 import { straightThrough } from "./straight_through.ts";
 
 /**
@@ -102,9 +108,12 @@ export class NearestQuantizer implements Quantizer {
    * The latent of codes, [B, H, W, c]; zeros without them.
    *
    * @throws {ShapeError} where the codes are not those of a latent of this size.
+   * @throws {RangeError} where there are codes of more than the one scale.
    */
-  decode([index]: readonly Tensor[], { height, width }: Grid): Tensor {
+  decode(indices: readonly Tensor[], { height, width }: Grid): Tensor {
+    checkScales(indices, this.config);
     const { gpu } = this.parameters;
+    const [index] = indices;
     if (!index) return zeros(gpu, [1, height, width, this.config.channels]);
     const [images] = index.shape;
     if (!sameShape(index.shape, [images, height, width])) {

@@ -49,6 +49,8 @@ export interface Quantizer extends Disposable {
 
   /**
    * The latent of codes, [B, H, W, c]. Fewer indices than there are scales give a valid, coarser latent.
+   *
+   * @throws {RangeError} where there are more of them than scales.
    */
   decode(indices: readonly Tensor[], size: Grid): Tensor;
 }
@@ -59,5 +61,13 @@ export function checkLatent(f: Tensor, { channels }: QuantizerConfig): void {
   throw new ShapeError(
     "quantize",
     `expected a latent [B, H, W, ${channels}], found ${shapeText(f.shape)}`,
+  );
+}
+
+/** Refuses codes of more scales than the quantizer has. @throws {RangeError} */
+export function checkScales(indices: readonly Tensor[], { patchSizes }: QuantizerConfig): void {
+  if (indices.length <= patchSizes.length) return;
+  throw new RangeError(
+    `decode: codes of ${indices.length} scales, the quantizer has ${patchSizes.length}`,
   );
 }

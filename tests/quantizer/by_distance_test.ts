@@ -246,6 +246,8 @@ gpuTest("what does not fit is refused", (gpu) => {
   assertThrows(() => quantizer.encode(wide), ShapeError, "expected a latent [B, H, W, 4]");
   const codes = quantizer.encode(normal(gpu, [1, 4, 4, 4], new Seeded(2)));
   assertThrows(() => quantizer.decode(codes, { height: 4, width: 5 }), ShapeError, "[1, 4, 4]");
+  const twice = [...codes, ...codes];
+  assertThrows(() => quantizer.decode(twice, { height: 4, width: 4 }), RangeError, "has 1");
 });
 
 gpuTest("training at 16,384 codes never holds the logits", async (gpu) => {
