@@ -1,4 +1,3 @@
-import { ImageError } from "../data/mod.ts";
 import { codebookUse, psnr } from "../metrics/mod.ts";
 import type { Adaptation } from "./adaptation.ts";
 import type { HeldOut } from "./held_out.ts";
@@ -38,9 +37,7 @@ export async function evaluate(
     count += images.length;
     codes.push(...found.indices);
   }
-  if (count === 0) {
-    throw new ImageError(heldOut.files[0], "and all other held-out images cannot be used");
-  }
+  if (count === 0) throw heldOut.unusable();
   const { quantizer } = adaptation.model;
   const use = quantizer && codebookUse(codes, quantizer.config.codebookSize);
   return {

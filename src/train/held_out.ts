@@ -40,12 +40,19 @@ export class HeldOut {
     this.#onSkip = onSkip;
   }
 
-  /** Finds images below a folder. @throws {ImageError} where there is none. */
+  /** Finds images below a folder. @throws {ImageError} where there is none, or none can be used. */
   static async find(
     path: string,
     options: ConstructorParameters<typeof HeldOut>[1],
   ): Promise<HeldOut> {
-    return new HeldOut(await findImages([path]), options);
+    const heldOut = new HeldOut(await findImages([path]), options);
+    for await (const _ of heldOut.batches(1)) return heldOut;
+    throw heldOut.unusable();
+  }
+
+  /** The error where none of them can be used. */
+  unusable(): ImageError {
+    return new ImageError(this.files[0], "and all other held-out images cannot be used");
   }
 
   /** The squares in batches of so many, in order, without those that cannot be used. */

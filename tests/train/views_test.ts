@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { loadImage } from "../../src/data/mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ImageError, loadImage } from "../../src/data/mod.ts";
 import { meanPsnr } from "../../src/metrics/mod.ts";
 import { Parameters } from "../../src/nn/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
@@ -79,6 +79,15 @@ gpuTest("a run looks at its averages, keeps the best, and trains as if it did no
   assertEquals(samples.sort(), [2, 4, 6, 8].map((step) => `step-${step}.png`));
   const picture = await loadImage(`${run}/samples/step-2.png`);
   assertEquals([picture.width, picture.height], [4 + 3 * 12, 4 + 3 * 12]);
+});
+
+gpuTest("held-out images of which none can be used are told before a run begins", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const heldout = ground.path("broken.png");
+  await Deno.writeFile(heldout, new Uint8Array(9));
+  const run = () => adapt(gpu, ground.path("run"), { ...ground.options, heldout });
+  await assertRejects(run, ImageError, "broken.png: and all other held-out images");
+  await assertRejects(() => Deno.stat(ground.path("run")), Deno.errors.NotFound);
 });
 
 gpuTest("a run that was broken off has each evaluation and picture once", async (gpu) => {
