@@ -19,7 +19,9 @@ export const FOLDER_FLAGS = {
     short: "o",
     value: "DIR",
   }),
-  resume: booleanFlag("continue the run in --out; images only where they have moved"),
+  resume: booleanFlag(
+    "continue the run in --out; images and files of losses only where they have moved",
+  ),
   config: stringFlag(
     "a TOML or JSON file of options, named as in the training part of a run's config.json; " +
       "flags go before it, and it before a preset",

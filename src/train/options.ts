@@ -178,6 +178,9 @@ const FREE: readonly string[] = [
   "evalEvery",
 ];
 
+/** Files that may have moved meanwhile: a run sees to it that they are those that it began with. */
+const MOVABLE: readonly string[] = ["vgg", "lpips", "dino"];
+
 /** The shortest side of an image that VGG16 takes. */
 const LEAST_FOR_VGG = 16;
 
@@ -319,6 +322,7 @@ export function resumedOptions(
   if (isPlanned(before, changed)) delete changed.batch;
   for (const [name, value] of Object.entries(changed)) {
     const old = before[name as keyof AdaptOptions];
+    if (MOVABLE.includes(name) && old !== undefined) continue;
     if (FREE.includes(name) || JSON.stringify(old) === JSON.stringify(value)) continue;
     const began = `the run began with ${old ?? "the default"}`;
     const advice = name === "task" ? "resume it as that" : "leave it out";

@@ -14,7 +14,7 @@ import {
 import { latentScaling } from "./latent_scaling.ts";
 import { planRun, type Settled } from "./plan_run.ts";
 import { runConfig, RunFolder } from "./run_folder.ts";
-import { digestOf, openImages } from "./run_images.ts";
+import { digestsOf, openImages } from "./run_images.ts";
 import { RunLoop } from "./run_loop.ts";
 import { RunViews } from "./run_views.ts";
 import { beginModel, type RunModel } from "./run_model.ts";
@@ -134,10 +134,10 @@ async function perform(
   const views = await RunViews.open(options, images.files, hooks);
   const folder = await begin(critics, options);
   for (const text of critics.missing) hooks.onNotice?.(text);
-  const digest = await digestOf(images.files);
+  const digests = await digestsOf(images.files, options);
   if (folder.savedStep === undefined) await folder.beginAnew();
-  else await folder.restore(adaptation, digest);
-  const loop = new RunLoop({ gpu, adaptation, folder, images, views, digest, options, hooks });
+  else await folder.restore(adaptation, digests);
+  const loop = new RunLoop({ gpu, adaptation, folder, images, views, digests, options, hooks });
   const result = await loop.finish();
   if (options.task === "vae" && !result.stopped) {
     await folder.settleScaling(gpu, (vae) => latentScaling(vae, images, options));

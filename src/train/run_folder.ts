@@ -26,6 +26,7 @@ import type { Evaluation } from "./evaluation.ts";
 import type { RunCritics } from "./load_critics.ts";
 import { recipeOf, type ResolvedOptions } from "./options.ts";
 import { readOptions } from "./read_options.ts";
+import type { Digests } from "./run_images.ts";
 import { RunLog } from "./run_log.ts";
 import { newModel, type RunModel } from "./run_model.ts";
 
@@ -136,11 +137,11 @@ export class RunFolder {
   /**
    * Saves a step: model and training state together, whole or not at all.
    *
-   * @param images The digest of the run's images.
+   * @param digests What tells the run's files from others.
    * @param keep How many checkpoints stay.
    * @throws {RunError} where the weights are not finite or there is no room; what was saved before stays.
    */
-  async save(adaptation: Adaptation, images: string, keep: number): Promise<void> {
+  async save(adaptation: Adaptation, digests: Digests, keep: number): Promise<void> {
     const model = await Promise.all(
       modelParts(adaptation).map(({ prefix, parameters }) => stored(prefix, parameters)),
     );
@@ -150,7 +151,7 @@ export class RunFolder {
     const step = String(adaptation.step);
     for (const tensor of state.flat()) this.#expectFinite(tensor, step);
     await this.#write(adaptation.step, async (folder) => {
-      const metadata = { step, images };
+      const metadata = { ...digests, step };
       await writeSafetensors(`${folder}/${MODEL}`, model.flat(), { metadata: { step } });
       await writeSafetensors(`${folder}/${TRAINING}`, state.flat(), { metadata });
       await this.#writeConfig(folder);
@@ -161,17 +162,18 @@ export class RunFolder {
   /**
    * Brings an adaptation to where the run was saved, and drops what was written after that.
    *
-   * @param images The digest of the images that are given now.
+   * @param digests Those of the files that are given now.
    * @throws {RunError} where they are others than the run began with.
    * @throws {CheckpointError} where the state is unsound.
    */
-  async restore(adaptation: Adaptation, images: string): Promise<void> {
+  async restore(adaptation: Adaptation, digests: Digests): Promise<void> {
     const step = this.#saved!.step;
     using file = await SafetensorsFile.open(this.#checkpoints.file(step, TRAINING));
-    if (file.metadata.images !== images) {
+    for (const [what, digest] of Object.entries(digests)) {
+      if (file.metadata[what] === digest) continue;
       throw new RunError(
         this.path,
-        "the images are not those that the run began with: give it the same files, " +
+        `the ${what} are not those that the run began with: give it the same files, ` +
           "or begin another run",
       );
     }

@@ -1,4 +1,5 @@
 import { basename } from "@std/path";
+import { isHubReference } from "../checkpoint/mod.ts";
 import { ImageFolder } from "../data/mod.ts";
 import type { AdaptHooks } from "./hooks.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -12,13 +13,30 @@ export async function openImages(
   return await ImageFolder.open(images, { size: imageSize, shortSide, seed, onSkip });
 }
 
+/** What tells a run's files from others, by what they are; each a {@link digestOf}. */
+export type Digests = Readonly<Record<string, string>>;
+
+/** Those of its images, and of the weight files of its losses' networks where it has any. */
+export async function digestsOf(
+  images: readonly string[],
+  { vgg, lpips, dino }: ResolvedOptions,
+): Promise<Digests> {
+  const networks = [vgg, lpips, dino].filter((file) => file !== undefined);
+  return {
+    images: await digestOf(images),
+    ...networks.length > 0 && { networks: await digestOf(networks) },
+  };
+}
+
 /**
- * Names and sizes of the run's images, as one hash: the order of samples hangs on the first, and an
- * image that was changed shows in the second.
+ * Names and sizes of files, as one hash: the order of samples hangs on the first, and an image that was
+ * changed shows in the second. A file on a hub has its reference.
  */
-export async function digestOf(files: readonly string[]): Promise<string> {
+async function digestOf(files: readonly string[]): Promise<string> {
   const lines = await Promise.all(
-    files.map(async (file) => `${basename(file)} ${(await Deno.stat(file)).size}`),
+    files.map(async (file) =>
+      isHubReference(file) ? file : `${basename(file)} ${(await Deno.stat(file)).size}`
+    ),
   );
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
   return new Uint8Array(hash).toHex();

@@ -10,6 +10,7 @@ import type { ResolvedOptions } from "./options.ts";
 import { Pace } from "./pace.ts";
 import { ProgressMeter, type StepInfo } from "./progress.ts";
 import type { RunFolder } from "./run_folder.ts";
+import type { Digests } from "./run_images.ts";
 import type { RunViews } from "./run_views.ts";
 import type { StepResult } from "./step_result.ts";
 
@@ -20,7 +21,7 @@ export interface LoopParts {
   folder: RunFolder;
   images: ImageFolder;
   views: RunViews;
-  digest: string;
+  digests: Digests;
   options: ResolvedOptions;
   hooks: AdaptHooks;
 }
@@ -181,11 +182,11 @@ export class RunLoop {
   }
 
   async #save(): Promise<void> {
-    const { adaptation, folder, digest, options } = this.#parts;
+    const { adaptation, folder, digests, options } = this.#parts;
     await this.#expectSound();
     await this.#reported;
     if (this.#saved === adaptation.step) return;
-    await folder.save(adaptation, digest, options.keep);
+    await folder.save(adaptation, digests, options.keep);
     this.#saved = adaptation.step;
   }
 }

@@ -7,6 +7,7 @@ import {
   OptionError,
   resolveOptions,
   resumeAdapt,
+  RunError,
   type TrainingProgress,
 } from "../../src/train/mod.ts";
 import { Checkpoints } from "../../src/train/checkpoints.ts";
@@ -48,7 +49,14 @@ gpuTest(
     const broken = ground.path("broken");
     await assertRejects(() => adapt(gpu, broken, options, killAt(3)), Error, "killed");
     await assertRejects(() => resumeAdapt(gpu, broken, {}, killAt(5)), Error, "killed");
-    await resumeAdapt(gpu, broken);
+    const moved = ground.path("moved");
+    await Deno.mkdir(moved);
+    const dino = `${moved}/dino.safetensors`;
+    await Deno.rename(options.dino!, dino);
+    const other = () => resumeAdapt(gpu, broken, { dino, vgg: `${moved}/vgg.safetensors` });
+    await Deno.copyFile(options.vgg!, `${moved}/vgg.safetensors`); // by another name
+    await assertRejects(other, RunError, "the networks are not those that the run began with");
+    await resumeAdapt(gpu, broken, { dino });
     assertEquals(await contents(ground, "broken", 6), await contents(ground, "whole", 6));
     const { losses, measures } = reports.at(-1)!;
     for (const name of ["l1", "l2", "lpips", "g", "vq", "entropy", "d", "total"]) {
