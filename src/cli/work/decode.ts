@@ -1,42 +1,27 @@
 /** The work of `coda decode`. */
 import { saveImage } from "../../data/mod.ts";
-import type { TokenizerOptions } from "../../checkpoint/mod.ts";
-import { Tokenizer } from "../../tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer.ts";
 import { readTokens, requireModel } from "../../tokens/mod.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import type { Job } from "../outputs.ts";
 import type { MemoryPlan } from "../../vae/mod.ts";
 import { MemoryPaths } from "./memory_paths.ts";
+import { loadModel, type ModelOptions } from "./model.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
-import { pullFirst } from "./pull.ts";
 
 /** How token files are decoded. */
-export interface DecodeOptions extends TokenizerOptions {
-  /** The tokenizer; the embedded one. */
-  readonly model: string | undefined;
+export interface DecodeOptions extends ModelOptions {
   /** How many scales are used; all. */
   readonly scales: number | undefined;
   /** Quality of JPEG and WebP. */
   readonly quality: number | undefined;
-  /** GPU bytes to stay within. */
-  readonly memory: number | undefined;
-  /** Whether nothing but problems is shown. */
-  readonly quiet: boolean;
 }
 
 /** Decodes token files, tells of those that cannot be, and returns the exit code. */
 export async function decodeFiles(jobs: readonly Job[], options: DecodeOptions): Promise<number> {
   const { quiet } = options;
-  await pullFirst(options.model, options);
-  using tokenizer = await Tokenizer.load(options.model, {
-    weights: options.weights,
-    preset: options.preset,
-    scale: options.scale,
-    shift: options.shift,
-    memoryBytes: options.memory,
-    half: options.half,
-  });
+  using tokenizer = await loadModel(options);
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "decode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);

@@ -1,35 +1,28 @@
 /** The work of `coda encode`. */
 import { type Image, type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
 import { tokenCount } from "../../quantizer/mod.ts";
-import type { TokenizerOptions } from "../../checkpoint/mod.ts";
-import { Tokenizer } from "../../tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer.ts";
 import { type Tokens, tokensToJson, writeTokens } from "../../tokens/mod.ts";
 import { bitsPerIndex } from "../../tokens/tokens.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import type { Job } from "../outputs.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
-import { pullFirst } from "./pull.ts";
 import type { MemoryPlan } from "../../vae/mod.ts";
 import { MemoryPaths } from "./memory_paths.ts";
+import { loadModel, type ModelOptions } from "./model.ts";
 
 /** The most pixels that are read of an image: as many as can be shrunk. */
 const MAX_PIXELS = 2 ** 28;
 
 /** How images are encoded. */
-export interface EncodeOptions extends TokenizerOptions {
-  /** The tokenizer; the embedded one. */
-  readonly model: string | undefined;
+export interface EncodeOptions extends ModelOptions {
   /** Whether one JSON document is printed and no file written. */
   readonly json: boolean;
   /** What each image's shorter side is made, if it is resized. */
   readonly shortSide: number | undefined;
   /** How many images of equal size are encoded together. */
   readonly batch: number;
-  /** GPU bytes to stay within. */
-  readonly memory: number | undefined;
-  /** Whether nothing but problems and JSON is shown. */
-  readonly quiet: boolean;
 }
 
 /**
@@ -43,15 +36,7 @@ export async function encodeImages(
   options: EncodeOptions,
 ): Promise<number> {
   const { json, quiet } = options;
-  await pullFirst(options.model, options);
-  using tokenizer = await Tokenizer.load(options.model, {
-    weights: options.weights,
-    preset: options.preset,
-    scale: options.scale,
-    shift: options.shift,
-    memoryBytes: options.memory,
-    half: options.half,
-  });
+  using tokenizer = await loadModel(options);
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "encode", unit: "images", total: jobs.length, quiet });
   const problems = new Problems(progress);

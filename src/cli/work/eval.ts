@@ -1,20 +1,19 @@
 /** The work of `coda eval`. */
-import { loadVae, type TokenizerOptions } from "../../checkpoint/mod.ts";
+import { loadVae } from "../../checkpoint/mod.ts";
 import type { ImageError } from "../../data/mod.ts";
 import { evaluate, type EvaluationReport, loadJudges } from "../../evaluate/mod.ts";
 import type { ProtocolName } from "../../evaluate/protocol_names.ts";
-import { Tokenizer } from "../../tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer.ts";
 import type { AutoencoderKL } from "../../vae/mod.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
 import { reportText } from "./eval_text.ts";
+import { loadModel, type ModelOptions } from "./model.ts";
 import { pullFirst } from "./pull.ts";
 
 /** How a tokenizer is evaluated. */
-export interface EvalOptions extends TokenizerOptions {
-  /** The tokenizer; the embedded one. */
-  readonly model: string | undefined;
+export interface EvalOptions extends ModelOptions {
   /** The continuous VAE beside it. */
   readonly vae: string | undefined;
   /** How images are cut and encoded. */
@@ -41,10 +40,6 @@ export interface EvalOptions extends TokenizerOptions {
   readonly minCodebook: number | undefined;
   /** Decides crops and samples. */
   readonly seed: number;
-  /** GPU bytes to stay within. */
-  readonly memory: number | undefined;
-  /** Whether nothing but problems and results is shown. */
-  readonly quiet: boolean;
 }
 
 /**
@@ -58,15 +53,8 @@ export async function evaluateImages(
   options: EvalOptions,
 ): Promise<number> {
   const { quiet, json, protocol, seed, byScale, out } = options;
-  for (const path of [options.model, options.vae]) await pullFirst(path, options);
-  using tokenizer = await Tokenizer.load(options.model, {
-    weights: options.weights,
-    preset: options.preset,
-    scale: options.scale,
-    shift: options.shift,
-    memoryBytes: options.memory,
-    half: options.half,
-  });
+  await pullFirst(options.vae, options);
+  using tokenizer = await loadModel(options);
   using continuous = await loadContinuous(tokenizer, options);
   using progress = new Progress({ label: "eval", unit: "images", total: files.length, quiet });
   const say = (text: string) => quiet ? undefined : progress.message(`coda: ${text}`);

@@ -1,14 +1,13 @@
 /** The work of `coda verify`. */
-import type { TokenizerOptions } from "../../checkpoint/mod.ts";
 import { type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
 import { type ScaleVerification, type Verification, verifyTokens } from "../../evaluate/mod.ts";
-import { Tokenizer } from "../../tokenizer.ts";
+import type { Tokenizer } from "../../tokenizer.ts";
 import { readTokens } from "../../tokens/mod.ts";
 import { formatCount } from "../format.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
-import { pullFirst } from "./pull.ts";
+import { loadModel, type ModelOptions } from "./model.ts";
 
 /** An image and its token file. */
 export interface ImageWithTokens {
@@ -19,19 +18,13 @@ export interface ImageWithTokens {
 }
 
 /** How tokens are verified. */
-export interface VerifyOptions extends TokenizerOptions {
-  /** The tokenizer; the embedded one. */
-  readonly model: string | undefined;
+export interface VerifyOptions extends ModelOptions {
   /** The largest margin of a near tie. */
   readonly tolerance: number;
   /** What each image's shorter side was made, if it was resized. */
   readonly shortSide: number | undefined;
   /** Whether one JSON document is printed. */
   readonly json: boolean;
-  /** GPU bytes to stay within. */
-  readonly memory: number | undefined;
-  /** Whether nothing but problems and JSON is shown. */
-  readonly quiet: boolean;
 }
 
 /**
@@ -45,15 +38,7 @@ export async function verifyImages(
   options: VerifyOptions,
 ): Promise<number> {
   const { json, quiet } = options;
-  await pullFirst(options.model, options);
-  using tokenizer = await Tokenizer.load(options.model, {
-    weights: options.weights,
-    preset: options.preset,
-    scale: options.scale,
-    shift: options.shift,
-    memoryBytes: options.memory,
-    half: options.half,
-  });
+  using tokenizer = await loadModel(options);
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "verify", unit: "images", total: pairs.length, quiet });
   const problems = new Problems(progress);
