@@ -112,7 +112,9 @@ export function isRecording(): boolean {
  * Runs `work`, whose convolutions and group norms keep what they read for the backward pass in f16: half
  * the memory of what `gradients` needs most of. What is computed forwards keeps its bits; gradients of
  * weights and norms are of what was kept, each value of which is off by up to 2⁻¹¹ of itself. One that
- * exceeds 65504 becomes infinite, and gradients with it. With `wanted` false it runs as it would outside.
+ * exceeds 65504 becomes infinite, and gradients with it. What was read may be written anew only once its
+ * graph was passed or dropped: till then its copy serves all that read it. With `wanted` false it runs as
+ * it would outside.
  *
  * @throws {GpuError} where the adapter has no f16.
  *
