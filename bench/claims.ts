@@ -1,0 +1,153 @@
+/**
+ * What the paper claims, at the scale of one machine (SPEC sections 1 and 9): the same photographs, the same
+ * encoder and decoder, the same losses for CODA, its parts one by one, and VQGAN.
+ *
+ * `deno run -A bench/claims.ts --photos DIR --heldout DIR` writes bench/results/claims.md, .json and .svg.
+ * Runs and evaluations are kept in `--work`; Ctrl-C saves, and a second call goes on where the first was
+ * stopped. `--only NAME,…` trains and evaluates some runs; with the other flags they are smaller or larger.
+ *
+ * @module
+ */
+import { booleanFlag, numberFlag, parseFlags, stringFlag } from "../src/cli/flags.ts";
+import { listenForInterrupts, stopOnInterrupt } from "../src/cli/interrupt.ts";
+import { RunDisplay } from "../src/cli/work/run_display.ts";
+import { findImages } from "../src/data/mod.ts";
+import { Gpu } from "../src/gpu/mod.ts";
+import { tune } from "../src/ops/mod.ts";
+import { Tokenizer } from "../src/tokenizer.ts";
+import { adapt, resumeAdapt } from "../src/train/mod.ts";
+import { computeOf } from "./claims/compute.ts";
+import { figure, svgOf } from "./claims/figure.ts";
+import { momentsOf } from "./claims/log.ts";
+import { markdownOf } from "./claims/markdown.ts";
+import { Photographs, type Quality } from "./claims/quality.ts";
+import type { RunResult } from "./claims/result.ts";
+import { type ClaimRun, type Folders, LOOKED_AT, runsOf, type Sizes } from "./claims/runs.ts";
+import { settingOf } from "./report/setting.ts";
+
+const RESULTS = new URL("results/claims", import.meta.url).pathname;
+const whole = { integer: true, min: 1 };
+
+const { flags } = parseFlags({
+  photos: stringFlag("photographs to train on", { value: "DIR" }),
+  heldout: stringFlag("photographs to evaluate on", { value: "DIR" }),
+  work: stringFlag("folder of the runs", { value: "DIR", default: "runs/claims" }),
+  out: stringFlag("the results, without their ending", { value: "PATH", default: RESULTS }),
+  only: stringFlag("runs to train and evaluate, by name", { value: "NAME,…" }),
+  steps: numberFlag("joint steps of CODA; VQGAN's are six times as many", whole),
+  warmupSteps: numberFlag("steps of a quantizer alone before them", whole),
+  batch: numberFlag("crops in a joint step", whole),
+  size: numberFlag("side of the crops", whole),
+  codebookSize: numberFlag("V", whole),
+  quiet: booleanFlag("no progress"),
+}, Deno.args);
+if (!flags.photos || !flags.heldout) throw new TypeError("--photos and --heldout name two folders");
+
+const folders: Folders = { photos: flags.photos, heldout: flags.heldout };
+const sizes: Sizes = {
+  steps: flags.steps ?? 150,
+  warmupSteps: flags.warmupSteps ?? 400,
+  batch: flags.batch ?? 2,
+  imageSize: flags.size ?? 128,
+  codebookSize: flags.codebookSize ?? 512,
+  seed: 1,
+};
+const runs = runsOf(sizes, folders);
+const chosen = flags.only?.split(",") ?? runs.map(({ name }) => name);
+
+using _listening = listenForInterrupts();
+using stop = stopOnInterrupt();
+using gpu = await Gpu.create();
+await tune(gpu);
+using photographs = await Photographs.load(gpu, folders.heldout, sizes.imageSize);
+for (const run of runs.filter(({ name }) => chosen.includes(name))) {
+  if (!await finish(run)) Deno.exit(130);
+}
+const missing = runs.filter(({ name }) => !isDone(name)).map(({ name }) => name);
+if (missing.length === 0) await write();
+else console.error(`not written yet: ${missing.join(", ")} are missing`);
+
+/** Trains and evaluates a run, as far as that was not done; false where it was interrupted. */
+async function finish(run: ClaimRun): Promise<boolean> {
+  if (isDone(run.name)) return true;
+  const folder = `${flags.work}/${run.name}`;
+  console.error(`${run.name}: ${run.title}; trained beside it: ${run.trains}`);
+  {
+    using display = new RunDisplay({ json: false, quiet: flags.quiet });
+    const hooks = { ...display.hooks, signal: stop.signal };
+    const { stopped } = exists(`${folder}/config.json`)
+      ? await resumeAdapt(gpu, folder, {}, hooks)
+      : await adapt(gpu, folder, run.options, hooks);
+    if (stopped) return false;
+  }
+  using tokenizer = await Tokenizer.load(folder, { gpu });
+  const { name, title, trains, claim } = run;
+  const result: RunResult = {
+    name,
+    title,
+    trains,
+    claim,
+    levels: tokenizer.quantizer.config.patchSizes.length,
+    heldOut: await photographs.fromTokens(tokenizer),
+    ...await momentsOf(folder, run.options.warmupSteps ?? 0),
+  };
+  await writeWhole(doneFile(name), JSON.stringify(result));
+  return true;
+}
+
+/** Writes the results of all runs. */
+async function write(): Promise<void> {
+  const setting = await settingOf(commandText());
+  const trained = (await findImages([folders.photos])).length;
+  const coda = runs.find(({ name }) => name === "coda")!;
+  using tokenizer = await Tokenizer.load(`${flags.work}/coda`, { gpu });
+  const result = {
+    setting,
+    sizes,
+    photographs: { train: trained, heldOut: photographs.images.length, lookedAt: LOOKED_AT },
+    continuous: await continuousQuality(),
+    compute: computeOf(tokenizer, coda, trained),
+    runs: runs.map(({ name }): RunResult => JSON.parse(Deno.readTextFileSync(doneFile(name)))),
+  };
+  await writeWhole(`${flags.out}.json`, JSON.stringify(result, undefined, 2) + "\n");
+  await writeWhole(`${flags.out}.svg`, await svgOf(figure(result)));
+  await writeWhole(`${flags.out}.md`, markdownOf(result));
+  console.log(markdownOf(result));
+}
+
+/** The VAE that all but VQGAN start from: that of a run that leaves it as it is. */
+async function continuousQuality(): Promise<Quality> {
+  using tokenizer = await Tokenizer.load(`${flags.work}/nearest`, { gpu });
+  return await photographs.continuous(tokenizer);
+}
+
+/** How this was called, without what folders are in. */
+function commandText(): string {
+  const named = Deno.args.map((arg) => arg.includes("/") ? `photos/${arg.split("/").at(-1)}` : arg);
+  const said = named.filter((_, i) => !["--work", "--out"].includes(Deno.args[i - 1] ?? ""))
+    .filter((arg) => arg !== "--work" && arg !== "--out");
+  return ["deno run -A bench/claims.ts", ...said].join(" ");
+}
+
+function doneFile(name: string): string {
+  return `${flags.work}/${name}.json`;
+}
+
+function isDone(name: string): boolean {
+  return exists(doneFile(name));
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(`${path}.part`, text);
+  await Deno.rename(`${path}.part`, path);
+}

@@ -1,0 +1,146 @@
+import { table } from "../report/markdown.ts";
+import type { Quality } from "./quality.ts";
+import type { ClaimsResult, Moment, RunResult } from "./result.ts";
+import { VQGAN_FACTOR } from "./runs.ts";
+import { flopAt } from "./compute.ts";
+import { percent, runNamed, verdictsOf } from "./verdicts.ts";
+
+/** The result as bench/results/claims.md has it. */
+export function markdownOf(result: ClaimsResult): string {
+  const { setting, sizes, photographs } = result;
+  const { steps, warmupSteps, batch, imageSize, codebookSize, seed } = sizes;
+  return `# The paper's claims, at the scale of one machine
+
+![Four charts: codebook use, PSNR by compute, the parts of CODA one by one, PSNR by residual levels](claims.svg)
+
+\`${setting.command}\` on ${setting.adapter} (${setting.driver}; ${setting.machine}), commit
+${setting.commit ?? "unknown"}, ${setting.date}.
+
+Every run sees crops of ${imageSize}² from the same ${photographs.train} photographs, ${batch} in a joint step, V = ${codebookSize},
+losses 0.2·L1 + L2 + L_q (+ 0.05·L_e where there is one), AdamW at 5e-4 falling to 0 as half a cosine,
+seed ${seed}; encoder and decoder are those of the embedded tiny-kl-f8, which VQGAN trains from scratch.
+Where the VAE is there already, its quantizer first trains ${warmupSteps} steps of 8 latents alone; then come ${steps} joint
+steps, VQGAN's ${
+    VQGAN_FACTOR * steps
+  }. No perceptual and no adversarial loss, unlike the paper's. Evaluation: ${photographs.heldOut} held-out
+photographs by \`center-${imageSize}\` (Lanczos to that short side, centre crop, mean latent, 8 bits).
+\`resnet50-kid\` is the kernel distance on ResNet-50's features, the less the better; it is no FID.
+
+## What holds at this scale
+
+${verdictTable(result)}
+
+A few hundred steps on a few hundred photographs show how much of a codebook is used from its start on,
+what quantizing a latent that is good already costs, and what that saves beside learning all of it. They
+do not show what VQGAN reaches in the 300,000 iterations that it is trained for, nor how the parts of
+CODA would rank by the paper's rFID.
+
+## (a) and (c): codebook use, and CODA's parts one by one
+
+${methodTable(result)}
+
+Codes of the last 80 steps' crops, as the joint steps went on:
+
+${useTable(result)}
+
+## (b): reconstruction and training compute
+
+PSNR of ${photographs.lookedAt} of the held-out photographs on the way. Compute counts the products of
+convolutions, attentions and codes, forward and backward; CODA's begins with caching latents and with
+its quantizer's steps alone.
+
+${computeTable(result)}
+
+## (d): quality by number of residual levels
+
+Quantizers alone on cached latents, ${warmupSteps} steps of 8, no joint steps; the levels are some of the ten grids,
+evenly spread, and the finest is always among them. One level is direct VQ (with φ, or as attention).
+
+${levelTable(result)}
+`;
+}
+
+function verdictTable(result: ClaimsResult): string {
+  return table(
+    ["the paper says", "here", "holds here"],
+    verdictsOf(result).map(({ claim, here, holds }) => [claim, here, holds ? "yes" : "**no**"]),
+  );
+}
+
+function methodTable(result: ClaimsResult): string {
+  const rows = methodsOf(result).map(({ title, trains, heldOut }) => [
+    title,
+    trains,
+    String(heldOut.tokens),
+    ...qualityCells(heldOut),
+    percent(heldOut.codebook.used),
+    heldOut.codebook.perplexity.toFixed(1),
+  ]);
+  return table(
+    [
+      "tokenizer",
+      "trained beside the quantizer",
+      "tokens",
+      "PSNR",
+      "SSIM",
+      "resnet50-kid",
+      "codes used",
+      "perplexity",
+    ],
+    [...rows, ["the continuous VAE", "–", "–", ...qualityCells(result.continuous), "–", "–"]],
+  );
+}
+
+const PARTS = [
+  { name: "first report", at: 0 },
+  { name: "a quarter", at: 0.25 },
+  { name: "half", at: 0.5 },
+  { name: "the end", at: 1 },
+];
+
+function useTable(result: ClaimsResult): string {
+  const cells = (moments: readonly Moment[]) =>
+    PARTS.map(({ at }) => {
+      const { codebookUse, perplexity } = moments[Math.round(at * (moments.length - 1))];
+      return `${percent(codebookUse)}, ${perplexity.toFixed(1)}`;
+    });
+  return table(
+    ["codes used, perplexity", ...PARTS.map(({ name }) => name)],
+    methodsOf(result).map(({ title, training }) => [title, ...cells(training)]),
+  );
+}
+
+function computeTable(result: ClaimsResult): string {
+  const rows = (["coda", "vqgan"] as const).flatMap((name) =>
+    runNamed(result, name).looks.map(({ step, psnr, codebookUse }) => [
+      name === "coda" ? "CODA" : "VQGAN",
+      step <= 0 ? `${result.sizes.warmupSteps + step} alone` : `${step} joint`,
+      (flopAt(result.compute[name], step) / 1e12).toFixed(2),
+      `${psnr.toFixed(2)} dB`,
+      percent(codebookUse),
+    ])
+  );
+  return table(["", "steps", "TFLOP", "PSNR", "codes used"], rows);
+}
+
+function levelTable({ runs }: ClaimsResult): string {
+  return table(
+    ["quantizer", "levels", "tokens", "PSNR", "SSIM", "resnet50-kid", "codes used", "perplexity"],
+    runs.filter(({ claim }) => claim === "levels").map(({ title, levels, heldOut }) => [
+      title,
+      String(levels),
+      String(heldOut.tokens),
+      ...qualityCells(heldOut),
+      percent(heldOut.codebook.used),
+      heldOut.codebook.perplexity.toFixed(1),
+    ]),
+  );
+}
+
+function methodsOf({ runs }: ClaimsResult): RunResult[] {
+  return runs.filter(({ claim }) => claim === "methods");
+}
+
+function qualityCells({ psnr, ssim, kid }: Quality): string[] {
+  return [`${psnr.toFixed(2)} dB`, ssim.toFixed(3), kid.toFixed(3)];
+}
