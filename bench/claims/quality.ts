@@ -11,9 +11,9 @@ import type { Gpu } from "../../src/gpu/mod.ts";
 import {
   type CodebookUse,
   codebookUse,
-  kernelDistance,
   meanPsnr,
   meanSsim,
+  pairedKernelDistance,
 } from "../../src/metrics/mod.ts";
 import { noGrad } from "../../src/tensor/mod.ts";
 import type { Tokenizer } from "../../src/tokenizer.ts";
@@ -96,7 +96,7 @@ export class Photographs implements Disposable {
     return {
       psnr: meanPsnr(found, this.images),
       ssim: meanSsim(found, this.images),
-      kid: kernelDistance(features, this.#features),
+      kid: pairedKernelDistance(features, this.#features),
     };
   }
 

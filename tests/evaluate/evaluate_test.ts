@@ -6,9 +6,9 @@ import type { Gpu } from "../../src/gpu/mod.ts";
 import {
   codebookUse,
   frechetDistance,
-  kernelDistance,
   meanPsnr,
   meanSsim,
+  pairedKernelDistance,
 } from "../../src/metrics/mod.ts";
 import { mean } from "../../src/ops/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
@@ -70,7 +70,7 @@ withImages("evaluate: each measure's definition", async (tokenizer, files, _, gp
     assertEquals(quality.lpips, undefined);
     const sets = [found.map(colours), images.map(colours)] as const;
     assertAlmostEquals(quality.distances["colours-fd"], frechetDistance(...sets), 1e-6);
-    assertAlmostEquals(quality.distances["colours-kid"], kernelDistance(...sets), 1e-5);
+    assertAlmostEquals(quality.distances["colours-kid"], pairedKernelDistance(...sets), 1e-5);
   }
   const { scales, size, ...all } = report.codebook;
   assertEquals(size, 16);

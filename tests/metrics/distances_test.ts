@@ -5,6 +5,7 @@ import {
   frechetOfMoments,
   KernelBlocks,
   kernelDistance,
+  pairedKernelDistance,
 } from "../../src/metrics/mod.ts";
 import { Random } from "../support/random.ts";
 
@@ -50,8 +51,25 @@ Deno.test("kernelDistance: the definition", () => {
   assert(Math.abs(kernelDistance(normal(3, 200, 3), normal(4, 200, 3))) < 0.1);
 });
 
+Deno.test("pairedKernelDistance: no row with its own pair, so that alike sets are not below 0", () => {
+  const [a, b] = [normal(1, 5, 3), normal(2, 5, 3, 1)];
+  const kernel = (x: Float32Array, y: Float32Array) =>
+    (x.reduce((sum, value, i) => sum + value * y[i], 0) / 3 + 1) ** 3;
+  let sum = 0;
+  for (const [i, x] of a.entries()) {
+    for (const [j, other] of a.entries()) {
+      if (i === j) continue;
+      sum += kernel(x, other) + kernel(b[i], b[j]) - kernel(x, b[j]) - kernel(other, b[i]);
+    }
+  }
+  assertAlmostEquals(pairedKernelDistance(a, b), sum / (5 * 4), 1e-9);
+  assertAlmostEquals(pairedKernelDistance(a, a), 0, 1e-9);
+  assert(kernelDistance(a, a) < -1, "which takes them for independent");
+  assertThrows(() => pairedKernelDistance(a, b.slice(1)), RangeError, "5 images and 4");
+});
+
 Deno.test("distances refuse sets that have no covariance, and rows of other lengths", () => {
-  for (const distance of [frechetDistance, kernelDistance]) {
+  for (const distance of [frechetDistance, kernelDistance, pairedKernelDistance]) {
     const [one, two, wide] = [normal(1, 1, 3), normal(2, 2, 3), normal(3, 2, 4)];
     assertThrows(() => distance(one, two), RangeError, "1 images");
     assertThrows(() => distance(two, []), RangeError, "0 images");
@@ -87,7 +105,7 @@ Deno.test("KernelBlocks: the distance itself of few rows, the mean over blocks o
     return blocks;
   };
   const distance = (from: number, to: number) =>
-    kernelDistance(a.slice(from, to), b.slice(from, to));
+    pairedKernelDistance(a.slice(from, to), b.slice(from, to));
   assertAlmostEquals(blocksOf(9).distance(), distance(0, 9), 1e-12);
   const first = distance(0, 1024);
   assertAlmostEquals(blocksOf(1024).distance(), first, 1e-12);
