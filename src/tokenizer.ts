@@ -183,7 +183,7 @@ export class Tokenizer implements Disposable {
    * @throws {TokenFileError} where another model made the tokens.
    * @throws {RangeError} where `scales` is not between 1 and what the tokens hold, or sizes, grids or
    * codebook are not those of the model.
-   * @throws {HalfOverflowError} as {@link Tokenizer.encode}.
+   * @throws {NotFiniteError} where the model made no numbers of them, and not an image.
    */
   async decode(tokens: Tokens, options: DecodeOptions = {}): Promise<Image> {
     const scales = options.scales ?? tokens.grids.length;

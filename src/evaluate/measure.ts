@@ -1,6 +1,7 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { psnr, type Raster, ssim } from "../metrics/mod.ts";
 import { noGrad, type Tensor } from "../tensor/mod.ts";
+import { expectFinite } from "../vae/finite.ts";
 import type { Judges } from "./judges.ts";
 import { inputOf, type Reconstructed } from "./reconstruct.ts";
 
@@ -76,7 +77,7 @@ async function qualityOf(
 
 function ofPixels(found: Raster, original: Raster): Pick<ImageQuality, "psnr" | "ssim"> {
   const decibels = psnr(found, original);
-  return { psnr: Number.isFinite(decibels) ? decibels : null, ssim: ssim(found, original) };
+  return { psnr: decibels === Infinity ? null : decibels, ssim: ssim(found, original) };
 }
 
 /** What a network says of an image. */
@@ -89,5 +90,7 @@ async function read(
     using _scope = gpu.scope();
     return network(inputOf(gpu, image)).readF32();
   };
-  return await noGrad(record);
+  const values = await noGrad(record);
+  expectFinite("what a network says of the image", values, false);
+  return values;
 }

@@ -4,6 +4,7 @@ import type { Raster } from "../metrics/mod.ts";
 import type { Quantizer } from "../quantizer/mod.ts";
 import { fromArray, noGrad, normal, type Random, type Tensor } from "../tensor/mod.ts";
 import type { Tokenizer } from "../tokenizer.ts";
+import { expectFinite } from "../vae/finite.ts";
 import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
 import { type Protocol, randomOf } from "./protocols.ts";
 
@@ -112,6 +113,7 @@ async function throughSample(
   };
   const [pixels, codes] = noGrad(record);
   const rasters = (await Promise.all(pixels)).map((values) => {
+    expectFinite("the decoded image", values, vae.half);
     const data = values.map((value) => Math.min(Math.max((value + 1) * 127.5, 0), 255));
     return { width, height, data };
   });

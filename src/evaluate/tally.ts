@@ -162,7 +162,7 @@ class QualitySums {
   means(images: number): Omit<Quality, "distances"> {
     const psnr = this.#psnr / images;
     return {
-      psnr: Number.isFinite(psnr) ? psnr : null,
+      psnr: psnr === Infinity ? null : psnr,
       ssim: this.#ssim / images,
       ...this.#lpips === undefined ? {} : { lpips: this.#lpips / images },
     };

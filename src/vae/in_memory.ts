@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "../tensor/mod.ts";
 import type { AutoencoderKL } from "./autoencoder.ts";
-import { expectFinite } from "./half.ts";
+import { expectFinite } from "./finite.ts";
 import { type BandPlan, type MemoryPlan, planInBands, planWhole } from "./memory_plan.ts";
 import { runInBands } from "./run_bands.ts";
 
@@ -92,7 +92,7 @@ export class VaeInMemory implements Disposable {
     const found = await this.#encode(values, size, count, this.#withMoments(then));
     if (!this.#vae.half) return found;
     const [moments, ...wanted] = found;
-    expectFinite("what the image is encoded to", moments);
+    expectFinite("what the image is encoded to", moments, true);
     return wanted;
   }
 
@@ -130,11 +130,11 @@ export class VaeInMemory implements Disposable {
    * The values of the image of a size that a latent is decoded to, [1, height, width, 3].
    *
    * @throws {OutOfMemoryError} where not even the lowest bands fit.
-   * @throws {HalfOverflowError} where the image is not finite.
+   * @throws {NotFiniteError} where the image is not finite; in f16 {HalfOverflowError}.
    */
   async decode(size: ImageSize, latent: ToLatent): Promise<Float32Array> {
     const values = await this.#decode(size, latent);
-    if (this.#vae.half) expectFinite("the decoded image", values);
+    expectFinite("the decoded image", values, this.#vae.half);
     return values;
   }
 

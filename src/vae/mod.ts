@@ -14,7 +14,7 @@ export {
   vaeShapeFrom,
 } from "./config_json.ts";
 export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./families.ts";
-export { HalfOverflowError } from "./half.ts";
+export { HalfOverflowError, NotFiniteError } from "./finite.ts";
 export { inferVaeConfig, inferVaeShape, type ShapeSource } from "./infer.ts";
 export type { MemoryPlan } from "./memory_plan.ts";
 export { knownScaling, type Scaling, unknownScaling } from "./scale.ts";
