@@ -17,7 +17,7 @@ gpuTest(
       using tokenizer = await Tokenizer.load(model, { gpu });
       const files = [0, 1].map((i) => join(images, `${i}.png`));
       const expected = await evaluate(tokenizer, files, { protocol: "original" });
-      const args = ["eval", images, "--model", model, "--protocol", "original"];
+      const args = ["eval", images, "--model", model, "--protocol", "original", "-q"];
 
       const json = await coda([...args, "--json", "--min-psnr", "1", "--out", join(path, "out")]);
       assertEquals({ code: json.code, stderr: json.stderr }, { code: 0, stderr: "" });

@@ -15,7 +15,7 @@ gpuTest(
       await writeTokenizer(gpu, model);
       await writeImages(images, [[16, 12], [13, 17]]);
       await coda(["encode", images, "--model", model, "--out", tokens]);
-      const args = ["verify", images, "--model", model, "--tokens", tokens];
+      const args = ["verify", images, "--model", model, "--tokens", tokens, "-q"];
       const equal = await coda(args);
       assertEquals({ code: equal.code, stderr: equal.stderr }, { code: 0, stderr: "" });
       assertMatch(

@@ -54,7 +54,7 @@ export async function verifyImages(
     progress.update(done.length + problems.count);
   }
   if (json) console.log(JSON.stringify(done, null, 2));
-  else if (!quiet) console.log([...done.flatMap(linesOf), summaryOf(done)].join("\n"));
+  else console.log([...done.flatMap(linesOf), summaryOf(done)].join("\n"));
   const code = problems.finish(pairs.length + errors.length, "compared");
   return done.some(({ verdict }) => verdict === "different") ? 1 : code;
 }
