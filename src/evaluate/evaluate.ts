@@ -1,3 +1,4 @@
+import { resolve } from "@std/path";
 import { type Image, ImageError, loadImage } from "../data/mod.ts";
 import { OutOfMemoryError } from "../gpu/mod.ts";
 import type { Tokenizer } from "../tokenizer.ts";
@@ -9,6 +10,7 @@ import type { ProtocolName } from "./protocol_names.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { Reconstructor } from "./reconstruct.ts";
 import { type SetMeasures, Tally } from "./tally.ts";
+import { weightsId } from "./weights_id.ts";
 
 /** How a tokenizer is evaluated. */
 export interface EvaluateOptions {
@@ -89,15 +91,20 @@ export async function evaluate(
     model: tokenizer.modelId,
     half: tokenizer.vae.half,
     codebookSize,
-    continuous: continuous.name,
+    scaling: [tokenizer.vae.config.scale, tokenizer.vae.config.shift],
+    continuous: continuous.vae === tokenizer.vae
+      ? tokenizer.modelId
+      : await weightsId(continuous.vae.parameters),
     protocol,
     seed,
     byScale,
     lpips: judges.lpips !== undefined,
+    judges: judges.ids ?? {},
     networks: Object.fromEntries(judges.networks.map(({ name, length }) => [name, length])),
   });
-  const left = new Set(files);
-  for await (const image of folder?.images() ?? []) {
+  const left = new Set(distinct(files));
+  const total = left.size;
+  for await (const image of folder?.images([...left]) ?? []) {
     if (left.delete(image.file)) tally.add(image);
   }
   options.onBegin?.(tally.images);
@@ -122,7 +129,7 @@ export async function evaluate(
     }
     options.onImage?.(tally.images + skipped);
   }
-  const stopped = tally.images + skipped < new Set(files).size;
+  const stopped = tally.images + skipped < total;
   if (tally.images === 0) {
     throw new ImageError(files[0] ?? "(no files)", "and all other images cannot be measured");
   }
@@ -136,6 +143,11 @@ export async function evaluate(
     off: judges.off,
     ...tally.measures(),
   };
+}
+
+/** Files of which none is another one under another name. */
+function distinct(files: readonly string[]): string[] {
+  return [...new Map(files.map((file) => [resolve(file), file])).values()];
 }
 
 const NO_JUDGES: Judges = { networks: [], off: [], [Symbol.dispose]() {} };

@@ -1,58 +1,38 @@
-import { join } from "@std/path";
+import { join, resolve } from "@std/path";
 import { appendFile, makeFolder, writeFileAtomic } from "../checkpoint/atomic.ts";
-import { packBits, packedLength, unpackBits } from "../tokens/bits.ts";
-import { bitsPerIndex } from "../tokens/tokens.ts";
 import { RunError } from "../train/errors.ts";
 import { linesOf } from "./lines.ts";
-import type { ImageQuality, MeasuredImage } from "./measure.ts";
+import type { MeasuredImage } from "./measure.ts";
+import { type FileStamp, lineOf, type LineShape, parseLine } from "./result_line.ts";
 
 /** What must be the same where an evaluation goes on. */
-export interface EvaluationSettings {
+export interface EvaluationSettings extends LineShape {
   /** The tokenizer's id. */
   readonly model: string;
   /** Whether it is stored in 16 bits. */
   readonly half: boolean;
-  /** V. */
-  readonly codebookSize: number;
-  /** What the continuous VAE is called. */
+  /** The tokenizer's scale and shift of latents, which its id does not tell. */
+  readonly scaling: readonly [scale: number, shift: number];
+  /** The id of the continuous VAE, whatever it is called. */
   readonly continuous: string;
   /** The protocol's name. */
   readonly protocol: string;
   /** What decides crops and samples. */
   readonly seed: number;
-  /** Whether prefixes of the scales are measured. */
-  readonly byScale: boolean;
-  /** Whether LPIPS is measured. */
-  readonly lpips: boolean;
-  /** The networks with how many features each has. */
-  readonly networks: Readonly<Record<string, number>>;
+  /** The ids of the networks that judge, whose files are the user's. */
+  readonly judges: Readonly<Record<string, string>>;
 }
-
-/** An image's line. */
-interface Line {
-  file: string;
-  width: number;
-  height: number;
-  continuous: ImageQuality;
-  discrete: ImageQuality;
-  prefixes: MeasuredImage["prefixes"];
-  /** How many codes each scale has. */
-  counts: number[];
-  /** The codes, packed as in token files, in base64. */
-  codes: string;
-}
-
-/** The original, the continuous image and the discrete one. */
-const SETS = 3;
 
 /**
- * The results of an evaluation, image by image: `images.jsonl` and for each network `NAME.f32`, the
- * features. An image's line comes last; what was written without one does not count.
+ * The results of an evaluation, image by image: `images.jsonl`, a line each, which is written at once.
+ * Of a file that has changed the line does not count.
  */
 export class EvaluationFolder {
   /** Where it is. */
   readonly path: string;
   #settings: EvaluationSettings;
+  /** The files to be measured as they were at the beginning, by the names that they were given. */
+  #stamps = new Map<string, FileStamp>();
 
   private constructor(path: string, settings: EvaluationSettings) {
     this.path = path;
@@ -62,133 +42,103 @@ export class EvaluationFolder {
   /**
    * Makes the folder, or opens one to go on.
    *
-   * @throws {RunError} where it was begun with other settings.
+   * @throws {RunError} where it was begun with other settings, or is another program's.
    * @throws {WriteError} where it cannot be written.
    */
   static async open(path: string, settings: EvaluationSettings): Promise<EvaluationFolder> {
     await makeFolder(path);
+    const folder = new EvaluationFolder(path, settings);
     const file = join(path, "settings.json");
     const text = JSON.stringify(settings, null, 2) + "\n";
     const before = await Deno.readTextFile(file).catch(undefinedIfMissing);
-    if (before === undefined) await writeFileAtomic(file, text);
-    else if (before !== text) {
-      throw new RunError(
-        path,
-        `was begun with ${differences(before, settings)}; name another folder`,
-      );
+    if (before === undefined) {
+      if (await Deno.stat(folder.#imagesFile).catch(undefinedIfMissing)) {
+        throw new RunError(
+          path,
+          "is no evaluation's folder, but has an images.jsonl; name another",
+        );
+      }
+      await writeFileAtomic(file, text);
+    } else if (before !== text) {
+      throw new RunError(path, `${difference(before, settings)}; name another folder`);
     }
-    return new EvaluationFolder(path, settings);
+    return folder;
   }
 
-  /** The images so far, one after the other; what was cut short is dropped from the files. */
-  async *images(): AsyncGenerator<MeasuredImage> {
-    using files = new DisposableStack();
-    const readers = new Map<string, Deno.FsFile>();
-    for (const name of Object.keys(this.#settings.networks)) {
-      const file = await Deno.open(this.#featuresFile(name)).catch(undefinedIfMissing);
-      if (file) readers.set(name, files.use(file));
+  /**
+   * Those of some files' images that were measured, one after the other, under the names given here; a
+   * line that was cut short at the end is dropped from the file.
+   *
+   * @throws {RunError} where another line is damaged.
+   */
+  async *images(files: readonly string[]): AsyncGenerator<MeasuredImage> {
+    const names = new Map<string, string>();
+    for (const file of files) {
+      names.set(resolve(file), file);
+      const info = await Deno.stat(file).catch(() => undefined); // who loads it says what is wrong
+      if (info) this.#stamps.set(file, stampOf(info));
     }
     let [count, end] = [0, 0];
     for await (const line of linesOf(this.#imagesFile)) {
-      const image = await this.#parsed(line.text, readers);
-      if (!image) break;
       [count, end] = [count + 1, line.end];
-      yield image;
+      const { image, stamp } = this.#parsed(line.text, count);
+      const file = names.get(image.file);
+      if (file === undefined || !isSame(this.#stamps.get(file), stamp)) continue;
+      names.delete(image.file);
+      yield { ...image, file };
     }
-    await this.#truncate(count, end);
+    const info = await Deno.stat(this.#imagesFile).catch(undefinedIfMissing);
+    if (info && info.size > end) await Deno.truncate(this.#imagesFile, end);
   }
 
   /** Adds an image. @throws {WriteError} where there is no room. */
   async append(image: MeasuredImage): Promise<void> {
-    for (const [name, rows] of Object.entries(image.features)) {
-      const bytes = rows.map((row) => new Uint8Array(Float32Array.from(row).buffer));
-      await appendFile(
-        this.#featuresFile(name),
-        new Uint8Array(await new Blob(bytes).arrayBuffer()),
-      );
-    }
-    const { indices, features: _, ...values } = image;
-    const counts = indices.map(({ length }) => length);
-    const codes = packBits(indices, bitsPerIndex(this.#settings.codebookSize)).toBase64();
-    const line: Line = { ...values, counts, codes };
-    await appendFile(this.#imagesFile, new TextEncoder().encode(`${JSON.stringify(line)}\n`));
+    const stamp = this.#stamps.get(image.file) ?? stampOf(await Deno.stat(image.file));
+    const line = lineOf(
+      { image: { ...image, file: resolve(image.file) }, stamp },
+      this.#settings,
+    );
+    await appendFile(this.#imagesFile, new TextEncoder().encode(line));
   }
 
   get #imagesFile(): string {
     return join(this.path, "images.jsonl");
   }
 
-  #featuresFile(network: string): string {
-    return join(this.path, `${network}.f32`);
-  }
-
-  /** The image of a line, with the next features; undefined where either is not whole. */
-  async #parsed(
-    text: string,
-    readers: ReadonlyMap<string, Deno.FsFile>,
-  ): Promise<MeasuredImage | undefined> {
-    const line = parsedLine(text);
-    if (!line) return undefined;
-    const { counts, codes, ...values } = line;
-    const bits = bitsPerIndex(this.#settings.codebookSize);
-    const bytes = Uint8Array.fromBase64(codes);
-    if (bytes.length !== packedLength(counts.reduce((sum, n) => sum + n, 0), bits)) {
-      return undefined;
-    }
-    const indices = unpackBits(bytes, bits, counts).arrays;
-    const features: Record<string, Float32Array[]> = {};
-    for (const [name, length] of Object.entries(this.#settings.networks)) {
-      const rows = await readRows(readers.get(name), length);
-      if (!rows) return undefined;
-      features[name] = rows;
-    }
-    return { ...values, indices, features };
-  }
-
-  async #truncate(count: number, end: number): Promise<void> {
-    const sizes = Object.entries(this.#settings.networks).map(([name, length]) =>
-      [this.#featuresFile(name), count * SETS * length * 4] as const
-    );
-    for (const [file, size] of [[this.#imagesFile, end] as const, ...sizes]) {
-      const info = await Deno.stat(file).catch(undefinedIfMissing);
-      if (info && info.size > size) await Deno.truncate(file, size);
+  #parsed(text: string, number: number) {
+    try {
+      return parseLine(text, this.#settings);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw new RunError(
+        this.#imagesFile,
+        `line ${number} is damaged (${error.message}); delete the line, or name another folder`,
+        { cause: error },
+      );
     }
   }
 }
 
-async function readRows(
-  file: Deno.FsFile | undefined,
-  length: number,
-): Promise<Float32Array[] | undefined> {
-  const values = new Float32Array(SETS * length);
-  const bytes = new Uint8Array(values.buffer);
-  for (let at = 0; at < bytes.length;) {
-    const read = await file?.read(bytes.subarray(at));
-    if (!read) return undefined;
-    at += read;
-  }
-  return Array.from({ length: SETS }, (_, i) => values.slice(i * length, (i + 1) * length));
+function stampOf({ size, mtime }: Deno.FileInfo): FileStamp {
+  return { size, mtime: mtime?.getTime() ?? null };
 }
 
-function parsedLine(text: string): Line | undefined {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // cut short
-  }
+function isSame(a: FileStamp | undefined, b: FileStamp): boolean {
+  return a?.size === b.size && a.mtime === b.mtime;
 }
 
-/** Which settings differ, each as it was. */
-function differences(before: string, settings: EvaluationSettings): string {
+/** Why a folder with these settings is not gone on with: which differ, each as it was. */
+function difference(before: string, settings: EvaluationSettings): string {
   try {
     const old: Record<string, unknown> = JSON.parse(before);
+    if (typeof old?.protocol !== "string") return "has a settings.json that is no evaluation's";
     const changed = Object.entries(settings).filter(([name, value]) =>
       JSON.stringify(old[name]) !== JSON.stringify(value)
     );
-    return changed.map(([name]) => `${name} ${JSON.stringify(old[name])}`).join(", ") ||
-      "other settings";
+    const texts = changed.map(([name]) => `${name} ${JSON.stringify(old[name]) ?? "not said"}`);
+    return `was begun with ${texts.join(", ") || "other settings"}`;
   } catch {
-    return "a settings.json that is damaged";
+    return "has a settings.json that is damaged";
   }
 }
 

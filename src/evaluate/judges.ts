@@ -4,6 +4,7 @@ import { type Lpips, ResNet50 } from "../losses/mod.ts";
 import { InceptionV3 } from "../metrics/mod.ts";
 import type { Tensor } from "../tensor/mod.ts";
 import { loadLpips, openWeights } from "../train/load_lpips.ts";
+import { weightsId } from "./weights_id.ts";
 
 /** A network on whose features sets of images are compared. */
 export interface FeatureNetwork extends Disposable {
@@ -20,7 +21,9 @@ export interface FeatureNetwork extends Disposable {
 /** The networks that judge reconstructions. */
 export interface Judges extends Disposable {
   /** LPIPS, where its weights are at hand. */
-  readonly lpips?: Lpips;
+  readonly lpips?: Pick<Lpips, "distances">;
+  /** The ids of the networks whose weights are the user's, by name. */
+  readonly ids?: Readonly<Record<string, string>>;
   /** Networks for distances of sets. */
   readonly networks: readonly FeatureNetwork[];
   /** A sentence for each measure that is off, and why. */
@@ -52,20 +55,25 @@ export async function loadJudges(
 ): Promise<Judges> {
   using loaded = new DisposableStack();
   const off: string[] = [];
+  const ids: Record<string, string> = {};
   const perceptual = vgg !== undefined && lpips !== undefined
     ? loaded.use(await loadLpips(gpu, vgg, lpips))
     : undefined;
-  if (!perceptual) off.push("LPIPS: there are no weights for it (vgg and lpips)");
+  if (perceptual) {
+    ids.lpips = await weightsId(perceptual.parameters, perceptual.vgg.parameters);
+  } else off.push("LPIPS: there are no weights for it (vgg and lpips)");
   const networks: FeatureNetwork[] = [];
   if (inception !== undefined) {
-    networks.push(loaded.use(await inceptionFeatures(gpu, inception)));
+    const network = loaded.use(await inceptionFeatures(gpu, inception));
+    networks.push(network);
+    ids.inception = network.id;
   } else off.push("FID, KID: there are no weights of InceptionV3 (inception)");
   if (features === "resnet50") networks.push(loaded.use(await resnet50Features(gpu, say)));
   else {off.push(
       "resnet50-kid, resnet50-fd: not asked for, as ResNet-50 is fetched, 94 MB (features)",
     );}
   const kept = loaded.move();
-  return { lpips: perceptual, networks, off, [Symbol.dispose]: () => kept.dispose() };
+  return { lpips: perceptual, ids, networks, off, [Symbol.dispose]: () => kept.dispose() };
 }
 
 async function resnet50Features(gpu: Gpu, say: (text: string) => void): Promise<FeatureNetwork> {
@@ -80,10 +88,14 @@ async function resnet50Features(gpu: Gpu, say: (text: string) => void): Promise<
   };
 }
 
-async function inceptionFeatures(gpu: Gpu, path: string): Promise<FeatureNetwork> {
+async function inceptionFeatures(
+  gpu: Gpu,
+  path: string,
+): Promise<FeatureNetwork & { readonly id: string }> {
   using weights = await openWeights(path);
   const network = await InceptionV3.load(gpu, weights);
   return {
+    id: await weightsId(network.parameters),
     name: "inception",
     distances: { frechet: "fid", kernel: "kid" },
     length: network.length,

@@ -18,17 +18,18 @@ export async function* linesOf(path: string): AsyncGenerator<FileLine> {
     throw error;
   }
   const decoder = new TextDecoder();
-  let parts: Uint8Array[] = [];
+  let text = "";
   let end = 0;
+  let length = 0;
   for await (const chunk of file.readable) {
     let from = 0;
     for (let to = chunk.indexOf(LINE_BREAK); to >= 0; to = chunk.indexOf(LINE_BREAK, from)) {
-      parts.push(chunk.subarray(from, to));
-      const bytes = await new Blob(parts.map((part) => new Uint8Array(part))).bytes();
-      [parts, from] = [[], to + 1];
-      end += bytes.length + 1;
-      yield { text: decoder.decode(bytes), end };
+      text += decoder.decode(chunk.subarray(from, to));
+      end += length + to - from + 1;
+      yield { text, end };
+      [text, length, from] = ["", 0, to + 1];
     }
-    parts.push(chunk.subarray(from));
+    text += decoder.decode(chunk.subarray(from), { stream: true });
+    length += chunk.length - from;
   }
 }

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { join } from "@std/path";
+import { join, relative } from "@std/path";
 import { ImageError, loadImage, saveImage } from "../../src/data/mod.ts";
 import { evaluate, type EvaluateOptions, type Judges } from "../../src/evaluate/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
@@ -11,9 +11,11 @@ import {
   pairedKernelDistance,
 } from "../../src/metrics/mod.ts";
 import { mean } from "../../src/ops/mod.ts";
+import { Random } from "../../src/tensor/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import type { Tokens } from "../../src/tokens/mod.ts";
 import { RunError } from "../../src/train/mod.ts";
+import { AutoencoderKL } from "../../src/vae/mod.ts";
 import { pattern, writeImages, writeTokenizer } from "../cli/tiny_tokenizer.ts";
 import { withFolder } from "../data/photos.ts";
 import { TINY_VAE } from "../train/tiny.ts";
@@ -106,27 +108,46 @@ withImages("evaluate: goes on where it was stopped or killed", async (tokenizer,
     onImage: (done) => done === 3 && stop.abort(),
   });
   assertEquals([half.images, half.stopped], [3, true]);
-  // The kill came in the middle of the third image's line, with the fourth's features written.
-  const [lines, features] = [join(out, "images.jsonl"), join(out, "colours.f32")];
+  // The kill came in the middle of the third image's line.
+  const lines = join(out, "images.jsonl");
   const text = await Deno.readTextFile(lines);
   await Deno.writeTextFile(lines, text.slice(0, -20));
-  await Deno.writeFile(features, new Uint8Array(9), { append: true });
   let before = -1;
   const options = { ...original, out, onBegin: (done: number) => before = done };
   assertEquals(await evaluate(tokenizer, files, options), whole);
   assertEquals(before, 2);
   assertEquals((await Deno.readTextFile(lines)).slice(0, text.length), text);
-  assertEquals((await Deno.stat(features)).size, 5 * 3 * 3 * 4);
   assertEquals(await evaluate(tokenizer, files, options), whole);
   assertEquals(before, 5);
   // Of fewer images, those alone count.
   const fewer = await evaluate(tokenizer, files.slice(2), options);
   assertEquals(fewer, await evaluate(tokenizer, files.slice(2), original));
-  await assertRejects(
-    () => evaluate(tokenizer, files, { ...options, seed: 1 }),
-    RunError,
-    "was begun with seed 0; name another folder",
-  );
+  // An image that has changed is measured again, whatever it is called.
+  await saveImage(files[1], pattern(13, 17, 9));
+  const found = await evaluate(tokenizer, files.map((file) => relative(".", file)), options);
+  const expected = await evaluate(tokenizer, files, original);
+  assertEquals(before, 4);
+  assertEquals(found.codebook, expected.codebook);
+  assertAlmostEquals(found.discrete.psnr!, expected.discrete.psnr!, 1e-9);
+  assert(Math.abs(found.discrete.psnr! - whole.discrete.psnr!) > 1e-6);
+  await evaluate(tokenizer, files, options);
+  assertEquals(before, 5);
+  const other = new AutoencoderKL(tokenizer.gpu, tokenizer.vae.config);
+  other.parameters.initialize(new Random(7));
+  for (
+    const [change, text] of [
+      [{ seed: 1 }, "was begun with seed 0; name another folder"],
+      [{ continuous: { name: "the tokenizer's VAE", vae: other } }, "was begun with continuous"],
+      [{ judges: { ...COLOURS, ids: { colours: "red" } } }, "was begun with judges {}"],
+    ] as const
+  ) {
+    await assertRejects(
+      () => evaluate(tokenizer, files, { ...options, ...change }),
+      RunError,
+      text,
+    );
+  }
+  other[Symbol.dispose]();
 });
 
 withImages("evaluate: a bad image is told and left out", async (tokenizer, files, folder) => {
