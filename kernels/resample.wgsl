@@ -15,6 +15,7 @@ struct Params {
 
 override MODE: u32 = 0u;
 override TRANSPOSED: bool = false;
+override SUBTRACTED: bool = false; // the result is subtracted from the minuend
 
 const NEAREST = 0u;
 const AREA = 1u;
@@ -27,6 +28,8 @@ alias Element = f32; // as both are stored
 @group(0) @binding(2) var<storage, read> input4: array<vec4<Element>>;
 @group(0) @binding(3) var<storage, read_write> output: array<Element>;
 @group(0) @binding(4) var<storage, read_write> output4: array<vec4<Element>>;
+@group(0) @binding(5) var<storage, read> minuend: array<Element>;
+@group(0) @binding(6) var<storage, read> minuend4: array<vec4<Element>>;
 
 struct Axis { inputs: u32, outputs: u32 }
 
@@ -167,6 +170,9 @@ fn gather4(
     }
     total += tap(p.row, r, rows, row_window) * sum;
   }
+  if (SUBTRACTED) {
+    total = vec4f(minuend4[i]) - total;
+  }
   output4[i] = vec4<Element>(total);
 }
 
@@ -195,6 +201,9 @@ fn gather1(
       sum += tap(p.column, c, columns, column_window) * f32(input[(line + c) * params.lanes + p.lane]);
     }
     total += tap(p.row, r, rows, row_window) * sum;
+  }
+  if (SUBTRACTED) {
+    total = f32(minuend[i]) - total;
   }
   output[i] = Element(total);
 }

@@ -132,6 +132,8 @@ export class GroupNorm {
 export class RMSNorm {
   /** The scale, [C]. */
   readonly weight: Tensor;
+  /** What is added to the mean square. */
+  readonly eps = 1e-5;
 
   /** Declares `weight`. */
   constructor(parameters: Parameters, channels: number) {
@@ -140,7 +142,7 @@ export class RMSNorm {
 
   /** Keeps the shape. */
   forward(x: Tensor): Tensor {
-    return rmsNorm(x, this.weight, { eps: 1e-5 });
+    return rmsNorm(x, this.weight, { eps: this.eps });
   }
 }
 

@@ -1,4 +1,4 @@
-import { area, argmax, bicubic, sub } from "../ops/mod.ts";
+import { area, argmax } from "../ops/mod.ts";
 import { noGrad, type Tensor } from "../tensor/mod.ts";
 import { logits } from "./composed.ts";
 import type { CodaQuantizerConfig } from "./config.ts";
@@ -15,8 +15,8 @@ export interface CodaEncoderParts {
   readonly keys: Tensor;
   /** Q / √d of a grid's tokens, [..., c] → [..., d]. */
   readonly queriesOf: (r: Tensor) => Tensor;
-  /** The values of chosen codes, u32 [...] → [..., c]. */
-  readonly valuesOf: (index: Tensor) => Tensor;
+  /** What a scale's codes, u32 [B, h, w], leave of the residual [B, H, W, c], which keeps its shape. */
+  readonly leftOver: (residual: Tensor, index: Tensor) => Tensor;
 }
 
 /**
@@ -83,7 +83,7 @@ export class CodaEncoder implements Disposable {
     f: Tensor,
     find: (query: Tensor, keys: Tensor) => Found,
   ): Found[] {
-    const { config, keys, queriesOf, valuesOf } = this.#parts;
+    const { config, keys, queriesOf, leftOver } = this.#parts;
     checkLatent(f, config);
     using scope = f.gpu.scope();
     const [, height, width] = f.shape;
@@ -95,8 +95,7 @@ export class CodaEncoder implements Disposable {
         const found = find(queriesOf(area(residual, grid)), keys);
         for (const tensor of Object.values(found)) scope.keep(step.keep(tensor));
         if (scale === grids.length - 1) return found; // nobody asks for what is left over at last
-        const h = bicubic(valuesOf(found.index), { height, width });
-        residual = step.keep(sub(residual, h));
+        residual = step.keep(leftOver(residual, found.index));
         return found;
       })
     );

@@ -1,22 +1,17 @@
 import type { Gpu } from "../gpu/mod.ts";
-import {
-  LayerNorm,
-  Linear,
-  normalWith,
-  Parameters,
-  RMSNorm,
-  type WeightSource,
-} from "../nn/mod.ts";
+import { Linear, normalWith, Parameters, type WeightSource } from "../nn/mod.ts";
 import { add, affine, area, bicubic, gather, sub } from "../ops/mod.ts";
+import { lessBicubic } from "../ops/resample.ts";
 import { noGrad, share, type Tensor, zeros } from "../tensor/mod.ts";
 import type { Assigner } from "./assignment.ts";
 import { CodaEncoder } from "./coda_encoder.ts";
 import { ComposedAssigner } from "./composed.ts";
-import { codebookView, type RowMap } from "./codebook_view.ts";
-import type { CodaQuantizerConfig, QuantizerNorm } from "./config.ts";
+import { codebookView } from "./codebook_view.ts";
+import type { CodaQuantizerConfig } from "./config.ts";
 import { type Grid, gridsFor } from "./grids.ts";
 import { meanOf } from "./mean_of.ts";
 import { pathFor } from "./path.ts";
+import { normLayer, Projection } from "./projection.ts";
 import {
   checkLatent,
   checkScales,
@@ -25,6 +20,7 @@ import {
   type Quantizer,
 } from "./quantizer.ts";
 import { StreamedAssigner } from "./streaming/assigner.ts";
+import { project, suitsProject } from "./streaming/project.ts";
 import { vqLoss } from "./vq_loss.ts";
 
 /**
@@ -41,9 +37,9 @@ export class CodaQuantizer implements Quantizer {
   /** Its parameters by official key. */
   readonly parameters: Parameters;
   #codebook: Tensor;
-  #queries: RowMap;
-  #keys: RowMap;
-  #values: RowMap;
+  #queries: Projection;
+  #keys: Projection;
+  #values: Projection;
 
   /** Declares the parameters; they are undefined until loaded or initialised. */
   constructor(gpu: Gpu, config: CodaQuantizerConfig) {
@@ -54,11 +50,11 @@ export class CodaQuantizer implements Quantizer {
       initialize: normalWith(1),
     });
     const attn = this.parameters.at("attn");
-    const toQ = linearMap(attn.at("to_q"), channels, attentionDim);
-    const toK = linearMap(attn.at("to_k"), channels, attentionDim);
-    this.#values = linearMap(attn.at("to_v"), channels, channels);
-    this.#queries = inTurn(toQ, normMap(attn.at("norm_q"), norm, attentionDim));
-    this.#keys = inTurn(toK, normMap(attn.at("norm_k"), norm, attentionDim));
+    const toQ = new Linear(attn.at("to_q"), channels, attentionDim);
+    const toK = new Linear(attn.at("to_k"), channels, attentionDim);
+    this.#values = new Projection(new Linear(attn.at("to_v"), channels, channels));
+    this.#queries = new Projection(toQ, normLayer(attn.at("norm_q"), norm, attentionDim));
+    this.#keys = new Projection(toK, normLayer(attn.at("norm_k"), norm, attentionDim));
   }
 
   /** Builds the quantizer and reads its weights. */
@@ -140,9 +136,9 @@ export class CodaQuantizer implements Quantizer {
     using _scope = this.parameters.gpu.scope();
     return new CodaEncoder({
       config: this.config,
-      keys: share(noGrad(() => codebookView(this.#codebook, this.#keys))),
-      queriesOf: (r) => this.#query(r),
-      valuesOf: (index) => this.#valuesOf(index),
+      keys: share(noGrad(() => this.#keysOfAll())),
+      queriesOf: (r) => this.#isProjected() ? this.#projectedQuery(r) : this.#query(r),
+      leftOver: (residual, index) => this.#leftOver(residual, index),
     });
   }
 
@@ -178,6 +174,25 @@ export class CodaQuantizer implements Quantizer {
       : new ComposedAssigner({ keys, values });
   }
 
+  /** Whether an encode of the streamed path makes each scale's queries and what it leaves in few dispatches. */
+  #isProjected(): boolean {
+    return suitsProject(this.parameters.gpu) && pathFor("encode", this.config) === "streamed";
+  }
+
+  #keysOfAll(): Tensor {
+    return this.#isProjected()
+      ? project(this.#codebook, this.#keys)
+      : this.#keys.forward(this.#codebook);
+  }
+
+  /** What the values of a scale's codes leave of the residual. */
+  #leftOver(residual: Tensor, index: Tensor): Tensor {
+    const [, height, width] = residual.shape;
+    return this.#isProjected()
+      ? lessBicubic(residual, project(this.#codebook, this.#values, { index }))
+      : sub(residual, bicubic(this.#valuesOf(index), { height, width }));
+  }
+
   /** The values of chosen codes: the same bits as those rows of all values, for far less work. */
   #valuesOf(index: Tensor): Tensor {
     return this.#values.forward(gather(this.#codebook, index));
@@ -185,29 +200,15 @@ export class CodaQuantizer implements Quantizer {
 
   /** Q / √d, so that its products with keys are the logits. */
   #query(r: Tensor): Tensor {
-    return affine(this.#queries.forward(r), 1 / Math.sqrt(this.config.attentionDim), 0);
+    return affine(this.#queries.forward(r), this.#scale, 0);
   }
-}
 
-function linearMap(parameters: Parameters, input: number, output: number): RowMap {
-  const layer = new Linear(parameters, input, output);
-  return { forward: (x) => layer.forward(x), parameters: [layer.weight, layer.bias] };
-}
-
-function normMap(parameters: Parameters, norm: QuantizerNorm, channels: number): RowMap {
-  if (norm === "none") return { forward: (x) => x, parameters: [] };
-  if (norm === "rms") {
-    const layer = new RMSNorm(parameters, channels);
-    return { forward: (x) => layer.forward(x), parameters: [layer.weight] };
+  /** The same in one dispatch. */
+  #projectedQuery(r: Tensor): Tensor {
+    return project(r, this.#queries, { scale: this.#scale });
   }
-  const layer = new LayerNorm(parameters, channels);
-  return { forward: (x) => layer.forward(x), parameters: [layer.weight, layer.bias] };
-}
 
-/** One after the other. */
-function inTurn(first: RowMap, second: RowMap): RowMap {
-  return {
-    forward: (x) => second.forward(first.forward(x)),
-    parameters: [...first.parameters, ...second.parameters],
-  };
+  get #scale(): number {
+    return 1 / Math.sqrt(this.config.attentionDim);
+  }
 }

@@ -1,9 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { area, bicubic, bilinear, type ImageSize, nearest } from "../../src/ops/mod.ts";
+import { area, bicubic, bilinear, type ImageSize, nearest, sub } from "../../src/ops/mod.ts";
+import { lessBicubic } from "../../src/ops/resample.ts";
 import {
   fromArray,
   full,
   gradients,
+  normal,
+  Random as SeededRandom,
   ShapeError,
   type Tensor,
   zeros,
@@ -104,6 +107,17 @@ gpuTest("resampling equals PyTorch's", async () => {
     const [, height, width] = x.shape;
     return nearest(x, { height: height * factor, width: width * factor });
   });
+});
+
+gpuTest("what bicubic resampling leaves is the same bits as their difference", async (gpu) => {
+  using _scope = gpu.scope();
+  for (const channels of [3, 8]) {
+    const [x, y] = [[2, 3, 2, channels], [2, 7, 5, channels]].map((shape, seed) =>
+      normal(gpu, shape, new SeededRandom(seed))
+    );
+    const expected = sub(y, bicubic(x, { height: 7, width: 5 }));
+    assertSame(await lessBicubic(y, x).readF32(), await expected.readF32());
+  }
 });
 
 gpuTest("resampling leaves no bytes behind", async (gpu) => {
