@@ -49,13 +49,28 @@ interface Shape {
   group: number;
   /** Invocations worth having. */
   invocations: number;
+  /** Chunks of the search come in multiples of so many, where there are as many. */
+  even: number;
 }
 
-/** A CPU adapter's loads are slow, and its cache serves as registers: many held rows share a load. */
-const CPU: Shape = { blocks: { search: [1, 4, 5, 6], others: 2 }, group: 8, invocations: 256 };
+/**
+ * A CPU adapter's loads are slow, and its cache serves as registers: many held rows share a load. The few
+ * invocations fill workgroups, as many of them for either of two cores, so that none waits for a last one.
+ */
+const CPU: Shape = {
+  blocks: { search: [1, 4, 5, 6], others: 2 },
+  group: 8,
+  invocations: 256,
+  even: 16,
+};
 
 /** A GPU's registers hold four rows of a thread, and it wants many threads. */
-const GPU: Shape = { blocks: { search: [1], others: 1 }, group: 64, invocations: 16384 };
+const GPU: Shape = {
+  blocks: { search: [1], others: 1 },
+  group: 64,
+  invocations: 16384,
+  even: 1,
+};
 
 /** What loading a streamed row costs, in the products of it with a block of four held rows. */
 const LOAD = 2;
@@ -69,10 +84,12 @@ function shapeOf(gpu: Gpu): Shape {
 
 /** Cuts a pass into chunks: depends on the extents and the adapter alone. */
 export function cutOf(gpu: Gpu, pass: Pass, { held, streamed }: Work): Cut {
-  const { blocks: { search, others }, invocations } = shapeOf(gpu);
+  const { blocks: { search, others }, invocations, even } = shapeOf(gpu);
   const blocks = pass === "search" ? cheapest(held, search) : others;
   const across = Math.ceil(held / (4 * blocks));
-  const wanted = Math.min(Math.ceil(invocations / across), Math.ceil(streamed / SHORTEST));
+  const enough = Math.ceil(invocations / across);
+  const evenly = pass === "search" && enough >= even ? Math.round(enough / even) * even : enough;
+  const wanted = Math.min(evenly, Math.ceil(streamed / SHORTEST));
   const chunk = Math.ceil(streamed / wanted);
   return { blocks, chunk, chunks: Math.ceil(streamed / chunk) };
 }
