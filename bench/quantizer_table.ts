@@ -41,8 +41,8 @@ interface Measured {
 
 const gpu = await benchGpu();
 
-/** Calls of encode to one wait for the GPU, which alone takes longer than the encode of few codes. */
-const ENCODES = 4;
+/** Calls of encode to one wait for the GPU, which alone takes up to 10 ms: Deno asks no more often. */
+const ENCODES = 16;
 
 async function seconds(work: () => void, calls = 1): Promise<number> {
   const start = performance.now();
