@@ -9,7 +9,7 @@ import type { Image } from "./data/mod.ts";
 import { Gpu } from "./gpu/mod.ts";
 import { ImageVae } from "./image_vae.ts";
 import { tune } from "./ops/mod.ts";
-import { type Grid, gridsFor, type Quantizer } from "./quantizer/mod.ts";
+import { type Grid, gridsFor, type LatentEncoder, type Quantizer } from "./quantizer/mod.ts";
 import { empty, fromArray, type Tensor } from "./tensor/mod.ts";
 import { requireModel, type Size, type Tokens } from "./tokens/mod.ts";
 import type { OfMoments, ToLatent, Values } from "./vae/in_memory.ts";
@@ -60,20 +60,13 @@ export class Tokenizer implements Disposable {
   readonly gpu: Gpu;
   /** The continuous autoencoder, LoRA fused. */
   readonly vae: AutoencoderKL;
-  /** The quantizer. */
+  /** The quantizer. Its parameters stay as loaded: what an encode makes of them is held. */
   readonly quantizer: Quantizer;
   /** The hash of the weights by which token files know their model: 64 hexadecimal digits. */
   readonly modelId: string;
   #ownsGpu: boolean;
   #images: ImageVae;
-  /** The codes of each scale of an image's mean latent. */
-  #codes: OfMoments = {
-    name: "codes",
-    make: (moments) => {
-      const { mean } = this.vae.posterior(moments);
-      return this.quantizer.encode(this.vae.scaleLatent(mean));
-    },
-  };
+  #encoder: LatentEncoder | undefined;
 
   private constructor(
     gpu: Gpu,
@@ -129,7 +122,7 @@ export class Tokenizer implements Disposable {
     count: number = 1,
   ): MemoryPlan {
     this.#images.checkSize(size);
-    if (work === "encode") return this.#images.planEncode(size, count, this.#codes);
+    if (work === "encode") return this.#images.planEncode(size, count, this.#codes());
     const padded = this.#images.paddedSize(size);
     return this.#images.planDecode(size, this.#latentOf(padded, this.#anyIndices(padded)));
   }
@@ -149,7 +142,7 @@ export class Tokenizer implements Disposable {
 
   /** The tokens of several images of one size, computed together. @throws {RangeError} for mixed sizes. */
   async encodeBatch(images: readonly Image[]): Promise<Tokens[]> {
-    const scales = await this.#images.encode(images, this.#codes);
+    const scales = await this.#images.encode(images, this.#codes());
     return images.map((image, n) =>
       this.#tokensOf(image, scales.map((all) => part(all, n, images.length)))
     );
@@ -162,13 +155,12 @@ export class Tokenizer implements Disposable {
    * @throws {RangeError} as {@link Tokenizer.encode}, and where the quantizer's rows are too wide for it.
    */
   async encodeWithMargins(image: Image): Promise<TokensWithMargins> {
+    const encoder = this.#madeEncoder();
     const values = await this.#images.encode([image], {
       name: "codes with margins",
-      make: (moments) => {
-        const { mean } = this.vae.posterior(moments);
-        const scales = this.quantizer.encodeWithMargins(this.vae.scaleLatent(mean));
-        return scales.flatMap(({ index, margin }) => [index, margin]);
-      },
+      make: (moments) =>
+        encoder.encodeWithMargins(this.#meanLatent(moments))
+          .flatMap(({ index, margin }) => [index, margin]),
     });
     const ofKind = (kind: number) => values.filter((_, i) => i % 2 === kind);
     return {
@@ -218,9 +210,29 @@ export class Tokenizer implements Disposable {
   /** Frees weights and recordings, and the device where the tokenizer made it. */
   [Symbol.dispose](): void {
     this.#images[Symbol.dispose]();
+    this.#encoder?.[Symbol.dispose]();
     this.vae[Symbol.dispose]();
     this.quantizer[Symbol.dispose]();
     if (this.#ownsGpu) this.gpu[Symbol.dispose]();
+  }
+
+  /** The codes of each scale of an image's mean latent. */
+  #codes(): OfMoments {
+    const encoder = this.#madeEncoder();
+    return { name: "codes", make: (moments) => encoder.encode(this.#meanLatent(moments)) };
+  }
+
+  /**
+   * What finds codes. What it makes of the weights, the keys of all codes, is made when images are first
+   * encoded, before what that takes is measured or recorded, and held for those that follow.
+   */
+  #madeEncoder(): LatentEncoder {
+    this.#encoder ??= this.quantizer.encoder?.();
+    return this.#encoder ?? this.quantizer;
+  }
+
+  #meanLatent(moments: Tensor): Tensor {
+    return this.vae.scaleLatent(this.vae.posterior(moments).mean);
   }
 
   /** The VAE's latent of the codes of scales. */

@@ -4,7 +4,7 @@ import { logits } from "./composed.ts";
 import type { CodaQuantizerConfig } from "./config.ts";
 import { gridsFor } from "./grids.ts";
 import { canStream, pathFor } from "./path.ts";
-import { checkLatent, type EncodedScale } from "./quantizer.ts";
+import { checkLatent, type EncodedScale, type LatentEncoder } from "./quantizer.ts";
 import { search, searchWithMargins } from "./streaming/search.ts";
 
 /** The parts of a quantizer that codes are found with. */
@@ -37,7 +37,7 @@ export interface CodaEncoderParts {
  * console.log(scales.map(({ size }) => size)); // 1, 4, 16
  * ```
  */
-export class CodaEncoder implements Disposable {
+export class CodaEncoder implements LatentEncoder {
   #parts: CodaEncoderParts;
 
   /** Takes over the keys. */

@@ -23,4 +23,4 @@ export { type Grid, gridsFor, PATCH_SIZES_F16, PATCH_SIZES_F8, tokenCount } from
 export { loadQuantizer, makeQuantizer } from "./make.ts";
 export { MultiScaleQuantizer } from "./multi_scale_quantizer.ts";
 export { NearestQuantizer } from "./nearest_quantizer.ts";
-export type { EncodedScale, Quantized, Quantizer } from "./quantizer.ts";
+export type { EncodedScale, LatentEncoder, Quantized, Quantizer } from "./quantizer.ts";

@@ -23,8 +23,22 @@ export interface EncodedScale {
   readonly margin: Tensor;
 }
 
+/** Finds the codes of latents: a quantizer, or what holds all that it makes of its parameters alone. */
+export interface LatentEncoder extends Disposable {
+  /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
+  encode(f: Tensor): Tensor[];
+
+  /**
+   * The same codes with their margins: how far the second largest logit lies below the largest, so how
+   * much rounding a code can bear.
+   *
+   * @throws {RangeError} where rows are too wide for the kernels that stream.
+   */
+  encodeWithMargins(f: Tensor): EncodedScale[];
+}
+
 /** Makes codes of a latent and a latent of codes: CODA's quantizer, or one that it is compared with. */
-export interface Quantizer extends Disposable {
+export interface Quantizer extends LatentEncoder {
   /** Its shape. */
   readonly config: QuantizerConfig;
   /** Its parameters, by the names that weight files use. */
@@ -36,16 +50,8 @@ export interface Quantizer extends Disposable {
   /** Quantizes a scaled latent [B, H, W, c] for training: with losses and a straight-through gradient. */
   forward(f: Tensor): Quantized;
 
-  /** The codes of a scaled latent [B, H, W, c]: for each scale u32 [B, h, w], without gradients. */
-  encode(f: Tensor): Tensor[];
-
-  /**
-   * The same codes with their margins: how far the second largest logit lies below the largest, so how
-   * much rounding a code can bear.
-   *
-   * @throws {RangeError} where rows are too wide for the kernels that stream.
-   */
-  encodeWithMargins(f: Tensor): EncodedScale[];
+  /** Makes once what {@link encode} makes at each call, if that is anything; the caller's to dispose. */
+  encoder?(): LatentEncoder;
 
   /**
    * The latent of codes, [B, H, W, c]. Fewer indices than there are scales give a valid, coarser latent.
