@@ -14,7 +14,7 @@ export const evaluation: Command = defineCommand({
     Takes images through the tokenizer, and beside it through the continuous VAE, and prints PSNR, SSIM
     and the use of the codebook, overall and by scale. Every number is one of --protocol: center-256
     (short side 256 by Lanczos, centre crop, mean latent, 8 bits), coda-official (short side 288, random
-    crop of 256, sampled latent, not rounded) or original (images as they are, mean latent, 8 bits).
+    crop of 256, sampled latent, 8 bits truncated) or original (images as they are, mean latent, 8 bits).
 
     The continuous VAE is that of --vae; else for the built-in tokenizer the one it was adapted from,
     for another its own, which has learned to decode tokens.

@@ -70,9 +70,19 @@ function halfToEven(n: number): number {
  * ```
  */
 export function centerCrop(image: Image, height: number, width: number): Image {
-  const top = halfToEven(Math.max(0, image.height - height));
-  const left = halfToEven(Math.max(0, image.width - width));
+  const { top, left } = centerRegion(image, height, width);
   return crop(image, top, left, height, width);
+}
+
+/** Where {@link centerCrop} cuts an image of a size. */
+export function centerRegion(
+  size: { readonly width: number; readonly height: number },
+  height: number,
+  width: number,
+): Region {
+  const top = halfToEven(Math.max(0, size.height - height));
+  const left = halfToEven(Math.max(0, size.width - width));
+  return { left, top, width, height };
 }
 
 /**

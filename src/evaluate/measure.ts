@@ -1,5 +1,6 @@
+import type { Image } from "../data/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
-import { psnr, type Raster, ssim } from "../metrics/mod.ts";
+import { psnr, ssim } from "../metrics/mod.ts";
 import { noGrad, type Tensor } from "../tensor/mod.ts";
 import { expectFinite } from "../vae/finite.ts";
 import type { Judges } from "./judges.ts";
@@ -39,56 +40,46 @@ export interface MeasuredImage {
 export async function measure(
   gpu: Gpu,
   file: string,
-  { original, continuous, discrete, prefixes, indices }: Reconstructed,
-  judges: Judges,
+  { original, continuous, discrete, prefixes, indices, values }: Reconstructed,
+  { lpips, networks }: Judges,
 ): Promise<MeasuredImage> {
   const { width, height } = original;
-  const rasters = [original, continuous, discrete];
+  const inputs = [original, continuous, discrete].map((image, i) => () =>
+    inputOf(gpu, image, values?.[i])
+  );
   const features: Record<string, Float32Array[]> = {};
-  for (const network of judges.networks) {
-    features[network.name] = [];
-    for (const raster of rasters) {
-      features[network.name].push(await read(gpu, raster, (x) => network.pooled(x)));
-    }
+  for (const network of networks) {
+    const rows: Float32Array[] = features[network.name] = [];
+    for (const input of inputs) rows.push(await read(gpu, () => network.pooled(input())));
   }
+  const qualityOf = async (found: Image, input: () => Tensor): Promise<ImageQuality> => {
+    const quality = ofPixels(found, original);
+    if (!lpips) return quality;
+    const [distance] = await read(gpu, () => lpips.distances(input(), inputs[0]()));
+    return { ...quality, lpips: distance };
+  };
   return {
     file,
     width,
     height,
-    continuous: await qualityOf(gpu, continuous, original, judges),
-    discrete: await qualityOf(gpu, discrete, original, judges),
+    continuous: await qualityOf(continuous, inputs[1]),
+    discrete: await qualityOf(discrete, inputs[2]),
     prefixes: prefixes.map((found) => ofPixels(found, original)),
     indices,
     features,
   };
 }
 
-async function qualityOf(
-  gpu: Gpu,
-  found: Raster,
-  original: Raster,
-  { lpips }: Judges,
-): Promise<ImageQuality> {
-  const quality = ofPixels(found, original);
-  if (!lpips) return quality;
-  const [distance] = await read(gpu, found, (x) => lpips.distances(x, inputOf(gpu, original)));
-  return { ...quality, lpips: distance };
-}
-
-function ofPixels(found: Raster, original: Raster): Pick<ImageQuality, "psnr" | "ssim"> {
+function ofPixels(found: Image, original: Image): Pick<ImageQuality, "psnr" | "ssim"> {
   const decibels = psnr(found, original);
   return { psnr: decibels === Infinity ? null : decibels, ssim: ssim(found, original) };
 }
 
-/** What a network says of an image. */
-async function read(
-  gpu: Gpu,
-  image: Raster,
-  network: (x: Tensor) => Tensor,
-): Promise<Float32Array> {
+/** What a network says. */
+async function read(gpu: Gpu, network: () => Tensor): Promise<Float32Array> {
   const record = () => {
     using _scope = gpu.scope();
-    return network(inputOf(gpu, image)).readF32();
+    return network().readF32();
   };
   const values = await noGrad(record);
   expectFinite("what a network says of the image", values, false);

@@ -1,5 +1,7 @@
 import { basename } from "@std/path";
-import { centerCrop, type Image, randomCrop, resizeShortSide } from "../data/mod.ts";
+import { centerRegion, randomRegion } from "../data/crop.ts";
+import type { Image } from "../data/mod.ts";
+import { resizePart, shortSideSize } from "../data/resize.ts";
 import { Random } from "../tensor/mod.ts";
 import type { ProtocolName } from "./protocol_names.ts";
 
@@ -9,7 +11,10 @@ export interface Protocol {
   readonly words: string;
   /** Cuts an image. */
   readonly cut: (image: Image, random: Random) => Image;
-  /** Whether the latent is drawn from its posterior, and the result is not rounded to 8 bits. */
+  /**
+   * Whether the latent is drawn from its posterior, and results are cut off to 8 bits, as the official
+   * evaluation does, where the others round. Networks see what is neither.
+   */
   readonly isSampled: boolean;
 }
 
@@ -17,13 +22,19 @@ export interface Protocol {
 export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
   "center-256": {
     words: "short side 256 by Lanczos, centre crop; mean latent; 8 bits",
-    cut: (image) => centerCrop(resizeShortSide(image, 256), 256, 256),
+    cut: (image) => {
+      const { width, height } = shortSideSize(image, 256);
+      return resizePart(image, width, height, centerRegion({ width, height }, 256, 256));
+    },
     isSampled: false,
   },
   "coda-official": {
-    words: "short side 288 by Lanczos, random crop of 256; sampled latent; not rounded",
-    cut: (image, random) =>
-      randomCrop(resizeShortSide(image, 288), 256, 256, () => random.uniform()),
+    words: "short side 288 by Lanczos, random crop of 256; sampled latent; 8 bits, truncated",
+    cut: (image, random) => {
+      const { width, height } = shortSideSize(image, 288);
+      const part = randomRegion({ width, height }, 256, 256, () => random.uniform());
+      return resizePart(image, width, height, part);
+    },
     isSampled: true,
   },
   "original": {
@@ -33,11 +44,17 @@ export const PROTOCOLS: Readonly<Record<ProtocolName, Protocol>> = {
   },
 };
 
+/** What an image's random numbers are for: its crop, or its latent. */
+export type Purpose = "crop" | "latent";
+
+/** Keeps an image's streams apart. */
+const STREAMS: Readonly<Record<Purpose, number>> = { crop: 0, latent: 0x6c617465 };
+
 /** The random numbers of one image, by its name: neither order nor company of images matters. */
-export function randomOf(file: string, seed: number): Random {
+export function randomOf(file: string, seed: number, purpose: Purpose): Random {
   let hash = 0x811c9dc5; // FNV-1a
   for (const byte of new TextEncoder().encode(basename(file))) {
     hash = Math.imul(hash ^ byte, 0x01000193);
   }
-  return new Random(seed, hash >>> 0);
+  return new Random(seed, (hash ^ STREAMS[purpose]) >>> 0);
 }

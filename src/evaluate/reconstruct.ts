@@ -1,23 +1,28 @@
 import { type Image, imageToFloat } from "../data/mod.ts";
 import { ImageVae } from "../image_vae.ts";
-import type { Raster } from "../metrics/mod.ts";
+import type { Gpu } from "../gpu/mod.ts";
 import type { Quantizer } from "../quantizer/mod.ts";
 import { fromArray, noGrad, normal, type Random, type Tensor } from "../tensor/mod.ts";
 import type { Tokenizer } from "../tokenizer.ts";
 import { expectFinite } from "../vae/finite.ts";
 import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
 import { type Protocol, randomOf } from "./protocols.ts";
+import { truncatedImage } from "./truncated.ts";
+
+type Values = Float32Array;
 
 /** An image, and what becomes of it. */
 export interface Reconstructed {
   /** The image as the protocol cuts it. */
   readonly original: Image;
   /** Through the continuous VAE. */
-  readonly continuous: Raster;
+  readonly continuous: Image;
   /** From its tokens. */
-  readonly discrete: Raster;
+  readonly discrete: Image;
   /** From the first 1, 2, … scales of its tokens, all but the last; none where they are not asked for. */
-  readonly prefixes: readonly Raster[];
+  readonly prefixes: readonly Image[];
+  /** Of the first three, what networks see, in [-1, 1], where it is not the images' 8 bits. */
+  readonly values?: readonly [original: Values, continuous: Values, discrete: Values];
   /** The codes of each scale. */
   readonly indices: readonly Uint32Array[];
 }
@@ -45,10 +50,9 @@ export class Reconstructor implements Disposable {
 
   /** @throws {RangeError} where an image is too small or too large. */
   async reconstruct(image: Image, file: string): Promise<Reconstructed> {
-    const random = randomOf(file, this.#seed);
-    const original = this.#protocol.cut(image, random);
+    const original = this.#protocol.cut(image, randomOf(file, this.#seed, "crop"));
     return this.#protocol.isSampled
-      ? await this.#sampled(original, random)
+      ? await this.#sampled(original, file)
       : await this.#ofMean(original);
   }
 
@@ -61,31 +65,37 @@ export class Reconstructor implements Disposable {
     const continuous = await this.#continuous.reconstruct(original);
     const tokens = await this.#tokenizer.encode(original);
     const discrete = await this.#tokenizer.decode(tokens);
-    const prefixes: Raster[] = [];
+    const prefixes: Image[] = [];
     for (let scales = 1; this.#byScale && scales < tokens.grids.length; scales++) {
       prefixes.push(await this.#tokenizer.decode(tokens, { scales }));
     }
     return { original, continuous, discrete, prefixes, indices: tokens.indices };
   }
 
-  async #sampled(original: Image, random: Random): Promise<Reconstructed> {
+  /** Both VAEs draw the same numbers: neither's results depend on the other. */
+  async #sampled(image: Image, file: string): Promise<Reconstructed> {
     const { vae, quantizer } = this.#tokenizer;
-    const { rasters: [continuous] } = await throughSample(original, random, this.#continuous.vae);
-    const { rasters, indices } = await throughSample(
-      original,
-      random,
-      vae,
-      quantizer,
-      this.#byScale,
-    );
-    const discrete = rasters[rasters.length - 1];
-    return { original, continuous, discrete, prefixes: rasters.slice(0, -1), indices };
+    const { width, height } = image;
+    const values = imageToFloat(image);
+    const shown = (of: Values) => truncatedImage(of, width, height);
+    const random = () => randomOf(file, this.#seed, "latent");
+    const { found: [continuous] } = await throughSample(image, random(), this.#continuous.vae);
+    const { found, indices } = await throughSample(image, random(), vae, quantizer, this.#byScale);
+    const discrete = found[found.length - 1];
+    return {
+      original: shown(values),
+      continuous: shown(continuous),
+      discrete: shown(discrete),
+      prefixes: found.slice(0, -1).map(shown),
+      values: [values, continuous, discrete],
+      indices,
+    };
   }
 }
 
 /**
- * An image whose sides are multiples of the reduction, through a draw of its latent; whole, in float32. With
- * `byScale` the first rasters are from fewer scales.
+ * An image whose sides are multiples of the reduction, through a draw of its latent; whole, in float32, in
+ * [-1, 1]. With `byScale` the first that are found are from fewer scales.
  */
 async function throughSample(
   image: Image,
@@ -93,13 +103,13 @@ async function throughSample(
   vae: AutoencoderKL,
   quantizer?: Quantizer,
   byScale = false,
-): Promise<{ rasters: Raster[]; indices: readonly Uint32Array[] }> {
-  const { width, height } = image;
+): Promise<{ found: Values[]; indices: readonly Uint32Array[] }> {
+  const { gpu } = vae.parameters;
   const record = (): [Promise<Float32Array>[], Promise<Uint32Array>[]] => {
-    using _scope = vae.parameters.gpu.scope();
-    const posterior = vae.encode(inputOf(vae.parameters.gpu, image));
+    using _scope = gpu.scope();
+    const posterior = vae.encode(inputOf(gpu, image));
     const { shape } = posterior.mean;
-    const latent = samplePosterior(posterior, normal(vae.parameters.gpu, shape, random));
+    const latent = samplePosterior(posterior, normal(gpu, shape, random));
     const codes = quantizer?.encode(vae.scaleLatent(latent)) ?? [];
     const size = { height: shape[1], width: shape[2] };
     const counts = codes.map((_, scale) => scale + 1).slice(byScale ? 0 : -1);
@@ -111,19 +121,19 @@ async function throughSample(
       codes.map((index) => index.readU32()),
     ];
   };
-  const [pixels, codes] = noGrad(record);
-  const rasters = (await Promise.all(pixels)).map((values) => {
+  const [images, codes] = noGrad(record);
+  const found = (await Promise.all(images)).map((values) => {
     expectFinite("the decoded image", values, vae.half);
-    const data = values.map((value) => Math.min(Math.max((value + 1) * 127.5, 0), 255));
-    return { width, height, data };
+    return values.map((value) => Math.min(Math.max(value, -1), 1));
   });
-  return { rasters, indices: await Promise.all(codes) };
+  return { found, indices: await Promise.all(codes) };
 }
 
-/** An image as the networks take it, [1, H, W, 3] in [-1, 1]. */
-export function inputOf(gpu: Tensor["gpu"], { width, height, data }: Raster): Tensor {
-  const values = data instanceof Uint8Array
-    ? imageToFloat({ width, height, data })
-    : Float32Array.from(data, (value) => value / 127.5 - 1);
-  return fromArray(gpu, values, [1, height, width, 3]);
+/** An image as the networks take it, [1, H, W, 3] in [-1, 1]; of its 8 bits, or of other values. */
+export function inputOf(
+  gpu: Gpu,
+  image: Image,
+  values: Values = imageToFloat(image),
+): Tensor {
+  return fromArray(gpu, values, [1, image.height, image.width, 3]);
 }
