@@ -11,8 +11,10 @@ import type { ImageQuality, MeasuredImage } from "./measure.ts";
 
 /** How good the reconstructions of a set of images are. */
 export interface Quality {
-  /** The mean of the images' PSNR in decibels; null where an image equals its original. */
+  /** The mean in decibels of the PSNR of the images that do not equal their original; null without. */
   readonly psnr: number | null;
+  /** How many images equal their original, whose PSNR no mean can have. */
+  readonly equal: number;
   /** The mean of their SSIM. */
   readonly ssim: number;
   /** The mean of their LPIPS, where its weights are at hand. */
@@ -150,19 +152,22 @@ export class Tally {
 /** Sums of what is averaged over images. */
 class QualitySums {
   #psnr = 0;
+  #equal = 0;
   #ssim = 0;
   #lpips: number | undefined;
 
   add({ psnr, ssim, lpips }: ImageQuality): void {
-    this.#psnr += psnr ?? Infinity;
+    if (psnr === null) this.#equal++;
+    else this.#psnr += psnr;
     this.#ssim += ssim;
     if (lpips !== undefined) this.#lpips = (this.#lpips ?? 0) + lpips;
   }
 
   means(images: number): Omit<Quality, "distances"> {
-    const psnr = this.#psnr / images;
+    const unequal = images - this.#equal;
     return {
-      psnr: psnr === Infinity ? null : psnr,
+      psnr: unequal === 0 ? null : this.#psnr / unequal,
+      equal: this.#equal,
       ssim: this.#ssim / images,
       ...this.#lpips === undefined ? {} : { lpips: this.#lpips / images },
     };

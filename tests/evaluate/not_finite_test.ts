@@ -1,9 +1,8 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { TensorToStore } from "../../src/checkpoint/mod.ts";
 import { loadImage } from "../../src/data/mod.ts";
 import { evaluate, type Judges } from "../../src/evaluate/mod.ts";
-import { Tally } from "../../src/evaluate/tally.ts";
 import { affine, mean } from "../../src/ops/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import { NotFiniteError } from "../../src/vae/mod.ts";
@@ -62,18 +61,3 @@ gpuTest(
       await assertRejects(run, NotFiniteError, "what a network says");
     }),
 );
-
-Deno.test("a mean over what is no number is no number", () => {
-  const tally = new Tally(16, []);
-  const quality = { psnr: NaN, ssim: 1 };
-  const size = { file: "a.png", width: 16, height: 16 };
-  tally.add({
-    ...size,
-    continuous: quality,
-    discrete: quality,
-    prefixes: [],
-    indices: [new Uint32Array([1])],
-    features: {},
-  });
-  assertEquals(tally.measures().discrete.psnr, NaN);
-});

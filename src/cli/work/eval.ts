@@ -78,7 +78,7 @@ export async function evaluateImages(
     progress.message(stoppedText(report, files.length, out));
     return 130;
   }
-  console.log(json ? JSON.stringify(report, null, 2) : reportText(report, tokenizer.quantizer));
+  console.log(json ? JSON.stringify(report, null, 2) : reportText(report));
   const low = belowThresholds(report, options);
   for (const text of low) progress.message(`coda: ${text}`);
   const code = problems.finish(files.length + errors.length, "measured");
@@ -115,9 +115,9 @@ function stoppedText({ images }: EvaluationReport, total: number, out: string | 
 }
 
 /** A sentence for each mean that is below what it was to be. */
-function belowThresholds(
+export function belowThresholds(
   { protocol, discrete, codebook }: EvaluationReport,
-  { minPsnr, minSsim, minCodebook }: EvalOptions,
+  { minPsnr, minSsim, minCodebook }: Pick<EvalOptions, "minPsnr" | "minSsim" | "minCodebook">,
 ): string[] {
   const rows: [flag: string, found: number, least: number | undefined][] = [
     ["--min-psnr", discrete.psnr ?? Infinity, minPsnr],
@@ -127,6 +127,13 @@ function belowThresholds(
   return rows.flatMap(([flag, found, least]) =>
     least === undefined || found >= least
       ? []
-      : [`${flag} ${least} is not reached: ${found.toPrecision(5)} at ${protocol}`]
+      : [`${flag} ${least} is not reached: ${textBelow(found, least)} at ${protocol}`]
   );
+}
+
+/** A number to five digits, or to as many as show that it is less than another. */
+function textBelow(found: number, least: number): string {
+  let digits = 5;
+  while (digits < 17 && Number(found.toPrecision(digits)) >= least) digits++;
+  return found.toPrecision(digits);
 }

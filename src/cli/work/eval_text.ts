@@ -1,12 +1,11 @@
 /** What `coda eval` prints. */
 import type { EvaluationReport, Quality } from "../../evaluate/mod.ts";
-import type { Quantizer } from "../../quantizer/mod.ts";
 import { formatCount } from "../format.ts";
 
 type Row = readonly [name: string, ...cells: string[]];
 
 /** A report as tables, with what is off below them. */
-export function reportText(report: EvaluationReport, { config }: Quantizer): string {
+export function reportText(report: EvaluationReport): string {
   const { protocol, protocolWords, images, continuousVae, codebook, off } = report;
   const counted = images === 1 ? "1 image" : `${formatCount(images)} images`;
   return [
@@ -19,7 +18,7 @@ export function reportText(report: EvaluationReport, { config }: Quantizer): str
     aligned([
       [protocol, "codes used", "perplexity"],
       useRow(`all of ${formatCount(codebook.size)}`, codebook),
-      ...codebook.scales.map((use, i) => useRow(`scale ${i + 1} (${config.patchSizes[i]})`, use)),
+      ...codebook.scales.map((use, i) => useRow(`scale ${i + 1}`, use)),
     ]),
     "",
     `${report.bitsPerPixel.toFixed(3)} bits per pixel`,
@@ -27,14 +26,14 @@ export function reportText(report: EvaluationReport, { config }: Quantizer): str
   ].join("\n");
 }
 
-function qualityRows({ continuous, discrete }: EvaluationReport): Row[] {
+function qualityRows({ images, continuous, discrete }: EvaluationReport): Row[] {
   const row = (name: string, cell: (quality: Quality) => string): Row => [
     name,
     cell(continuous),
     cell(discrete),
   ];
   return [
-    row("PSNR", ({ psnr }) => decibels(psnr)),
+    row("PSNR", ({ psnr, equal }) => meanDecibels(psnr, equal, images)),
     row("SSIM", ({ ssim }) => ssim.toFixed(4)),
     ...continuous.lpips === undefined ? [] : [row("LPIPS", ({ lpips }) => lpips!.toFixed(4))],
     ...Object.keys(continuous.distances).map((name) =>
@@ -52,6 +51,10 @@ function prefixTexts({ protocol, prefixes }: EvaluationReport): string[] {
     ssim.toFixed(4),
   ]);
   return [aligned([[protocol, "bits per pixel", "PSNR", "SSIM"], ...rows]), ""];
+}
+
+function meanDecibels(psnr: number | null, equal: number, images: number): string {
+  return decibels(psnr) + (psnr === null || equal === 0 ? "" : ` (${equal} of ${images} equal)`);
 }
 
 function decibels(psnr: number | null): string {
