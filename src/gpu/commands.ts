@@ -4,8 +4,11 @@ import type { Profiler } from "./profiler.ts";
 /** Dispatches per submit: enough to hide a submit's cost, few enough that the GPU starts early. */
 const BATCH = 48;
 
-/** The same where dispatches come fast. */
-export const REPLAYED_BATCH = 192;
+/**
+ * The same of replays, whose dispatches come fast: a submit takes the host as long as some fifty of them.
+ * Only where the GPU has nothing to do are there fewer, for it to start within a millisecond.
+ */
+const REPLAYED = { first: 384, most: 2048 };
 
 /** Where bytes begin: a storage's, or those of a buffer as a whole. */
 export interface Place {
@@ -24,7 +27,7 @@ export class CommandStream {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #pending = 0;
-  #offset = new Uint32Array(1);
+  #sent = 0; // since the host last waited
 
   /** `onSubmit` is called just before commands are sent. */
   constructor(device: GPUDevice, onSubmit: () => void) {
@@ -33,21 +36,34 @@ export class CommandStream {
   }
 
   /** Makes room for a dispatch: sends what there is once it is enough for a submit. */
-  reserve(batch: number = BATCH): void {
-    if (this.#pending >= batch || this.profiler?.full) this.submit();
+  reserve(): void {
+    this.#reserve(BATCH);
   }
 
-  /** A dispatch whose parameters are `offset` bytes into the uniform buffer of `group`. */
+  /** The same for a dispatch of a replay. */
+  reserveReplayed(): void {
+    this.#reserve(this.#sent < REPLAYED.first ? REPLAYED.first : REPLAYED.most);
+  }
+
+  /** Hears that the host waited for the GPU, which may have nothing to do now. */
+  waited(): void {
+    this.#sent = 0;
+  }
+
+  /**
+   * A dispatch whose parameters are `offsets[at]` bytes into the uniform buffer of `group`. Of the ways
+   * to give an offset a table is the fastest: an array of one number takes four times as long.
+   */
   dispatch(
     pipeline: Pipeline,
     group: GPUBindGroup,
-    offset: number,
+    offsets: Uint32Array<ArrayBuffer>,
+    at: number,
     [x, y, z]: readonly [number, number, number],
   ): void {
     const pass = this.#beginPass(pipeline.label);
-    this.#offset[0] = offset; // an array of numbers would take twice the time of all three calls
     pass.setPipeline(pipeline.pipeline);
-    pass.setBindGroup(0, group, this.#offset, 0, 1);
+    pass.setBindGroup(0, group, offsets, at, 1);
     pass.dispatchWorkgroups(x, y, z);
     if (this.profiler) this.#endPass();
     this.#pending++;
@@ -71,7 +87,12 @@ export class CommandStream {
     this.#onSubmit();
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = undefined;
+    this.#sent += this.#pending;
     this.#pending = 0;
+  }
+
+  #reserve(batch: number): void {
+    if (this.#pending >= batch || this.profiler?.full) this.submit();
   }
 
   #encode(): GPUCommandEncoder {

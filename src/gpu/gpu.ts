@@ -306,9 +306,9 @@ export class Gpu implements Disposable {
     }
     const storages = this.#pipelines.storages(pipeline, dispatch.bind);
     const group = this.#pipelines.bind(pipeline, dispatch.bind, storages);
-    const offset = this.#ring.push(pipeline.label, kernel.params, dispatch.params ?? {});
-    this.#stream.dispatch(pipeline, group, offset, dispatch.grid);
-    this.#recorder.current?.dispatch(pipeline, storages, this.#ring.at(offset), dispatch.grid);
+    const slot = this.#ring.push(pipeline.label, kernel.params, dispatch.params ?? {});
+    this.#stream.dispatch(pipeline, group, this.#ring.offsets, slot, dispatch.grid);
+    this.#recorder.current?.dispatch(pipeline, storages, this.#ring.at(slot), dispatch.grid);
   }
 
   /** The measurement under way of work that is to be replayed, where there is one. */
@@ -373,6 +373,7 @@ export class Gpu implements Disposable {
     this.submit();
     try {
       await staging.mapAsync(1); // READ
+      this.#stream.waited();
       if (this.#error) throw this.#takeError();
       return staging.getMappedRange().slice(0, storage.byteLength);
     } catch (error) {
@@ -390,6 +391,7 @@ export class Gpu implements Disposable {
   async sync(): Promise<void> {
     this.submit();
     await this.#device.queue.onSubmittedWorkDone();
+    this.#stream.waited();
     if (this.#error) throw this.#takeError();
   }
 

@@ -1,7 +1,7 @@
-import { type CommandStream, REPLAYED_BATCH } from "./commands.ts";
+import type { CommandStream } from "./commands.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import type { BufferPool, PooledBuffer, Storage } from "./pool.ts";
-import { uniformStride } from "./uniform_ring.ts";
+import { uniformOffsets, uniformStride } from "./uniform_ring.ts";
 
 /** A command, as it is given again. */
 type Command =
@@ -10,7 +10,7 @@ type Command =
     readonly pipeline: Pipeline;
     readonly buffers: readonly PooledBuffer[];
     readonly grid: readonly [number, number, number];
-    readonly offset: number;
+    readonly index: number; // among the dispatches
     group?: GPUBindGroup; // made with the first replay
   }
   | {
@@ -38,6 +38,7 @@ export class Recording implements Disposable {
   #commands: Command[] = [];
   #params: Uint8Array[] = [];
   #stride: number;
+  #offsets = new Uint32Array();
   #uniforms: GPUBuffer | undefined;
   #inputs: readonly PooledBuffer[] = [];
   #outputs: readonly PooledBuffer[] = [];
@@ -94,9 +95,9 @@ export class Recording implements Disposable {
     grid: readonly [number, number, number],
   ): void {
     if (this.#isDisposed) return;
-    const offset = this.#params.length * this.#stride;
+    const index = this.#params.length;
     const buffers = bound.map((storage) => this.#place(storage));
-    this.#commands.push({ kind: "dispatch", pipeline, buffers, grid, offset });
+    this.#commands.push({ kind: "dispatch", pipeline, buffers, grid, index });
     this.#params.push(params);
   }
 
@@ -153,8 +154,9 @@ export class Recording implements Disposable {
     const stream = this.#stream;
     for (const command of this.#commands) {
       if (command.kind === "dispatch") {
-        stream.reserve(REPLAYED_BATCH);
-        stream.dispatch(command.pipeline, command.group!, command.offset, command.grid);
+        const { index, pipeline, group, grid } = command;
+        stream.reserveReplayed();
+        stream.dispatch(pipeline, group!, this.#offsets, index, grid);
       } else if (command.kind === "copy") stream.copy(command.from, command.to, command.size);
       else stream.clear(command.place, command.size);
     }
@@ -182,7 +184,8 @@ export class Recording implements Disposable {
   /** What only a replay needs: work of a shape that never comes again is spared it. */
   #prepare(): void {
     const bytes = new Uint8Array(Math.max(1, this.#params.length) * this.#stride);
-    this.#params.forEach((params, i) => bytes.set(params, i * this.#stride));
+    this.#offsets = uniformOffsets(this.#params.length, this.#stride);
+    this.#params.forEach((params, i) => bytes.set(params, this.#offsets[i]));
     this.#uniforms = this.#device.createBuffer({
       label: "recording",
       size: bytes.length,

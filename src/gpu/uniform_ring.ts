@@ -10,6 +10,11 @@ export function uniformStride(device: GPUDevice): number {
   return Math.ceil(UNIFORM_SIZE / alignment) * alignment;
 }
 
+/** Where the parameters of each of `count` dispatches begin. */
+export function uniformOffsets(count: number, stride: number): Uint32Array<ArrayBuffer> {
+  return Uint32Array.from({ length: count }, (_, i) => i * stride);
+}
+
 /**
  * The parameters of all dispatches of a submit: gathered on the host, written to the GPU once.
  * The queue runs that write after the submit before it, so the ring may start over each time.
@@ -17,6 +22,8 @@ export function uniformStride(device: GPUDevice): number {
 export class UniformRing {
   /** The uniform buffer that bind groups hold. */
   readonly buffer: GPUBuffer;
+  /** The dynamic offset of each slot. */
+  readonly offsets: Uint32Array<ArrayBuffer>;
   #device: GPUDevice;
   #stride: number;
   #bytes: ArrayBuffer;
@@ -27,6 +34,7 @@ export class UniformRing {
   constructor(device: GPUDevice) {
     this.#device = device;
     this.#stride = uniformStride(device);
+    this.offsets = uniformOffsets(SLOTS, this.#stride);
     this.#bytes = new ArrayBuffer(this.#stride * SLOTS);
     this.#view = new DataView(this.#bytes);
     this.buffer = device.createBuffer({
@@ -41,10 +49,10 @@ export class UniformRing {
     return this.#used === SLOTS;
   }
 
-  /** Stores one dispatch's parameters and returns their dynamic offset. */
+  /** Stores one dispatch's parameters and returns their slot. */
   push(label: string, fields: readonly ParamField[], params: Record<string, number>): number {
-    const offset = this.#used++ * this.#stride;
-    let at = offset;
+    const slot = this.#used++;
+    let at = this.offsets[slot];
     for (const { name, type } of fields) {
       const value = params[name];
       if (value === undefined) {
@@ -55,11 +63,12 @@ export class UniformRing {
       else this.#view.setUint32(at, value, true);
       at += 4;
     }
-    return offset;
+    return slot;
   }
 
-  /** A copy of the parameters that were stored at an offset last. */
-  at(offset: number): Uint8Array {
+  /** A copy of the parameters that were stored in a slot last. */
+  at(slot: number): Uint8Array {
+    const offset = this.offsets[slot];
     return new Uint8Array(this.#bytes.slice(offset, offset + UNIFORM_SIZE));
   }
 

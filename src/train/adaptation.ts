@@ -386,6 +386,7 @@ export class Adaptation implements Disposable {
     };
     const given = Object.values(inputs);
     const tensors = this.isReplayed ? this.#replays.run(name, given, run) : this.#run(given, run);
+    this.#gpu.submit(); // before the host turns to other things, such as the next batch
     const scalars = this.#scalarNames.get(name)!;
     return new StepResult(
       Object.fromEntries(scalars.map((scalar, i) => [scalar, tensors[i]])),

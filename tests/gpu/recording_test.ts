@@ -260,3 +260,43 @@ gpuTest("a profile counts what is replayed", async (gpu) => {
   assertEquals([row.kernel, row.count, recording.dispatches], ["accumulate:add", 201, 201]);
   recording[Symbol.dispose]();
 });
+
+/** The dispatches of each submit during `work`. */
+async function submits(work: () => void | Promise<void>): Promise<number[]> {
+  const { submit } = GPUQueue.prototype;
+  const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
+  const found: number[] = [];
+  let count = 0;
+  GPUQueue.prototype.submit = function (commands) {
+    found.push(count);
+    count = 0;
+    submit.call(this, commands);
+  };
+  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (x, y, z) {
+    count++;
+    dispatchWorkgroups.call(this, x, y, z);
+  };
+  try {
+    await work();
+  } finally {
+    GPUQueue.prototype.submit = submit;
+    GPUComputePassEncoder.prototype.dispatchWorkgroups = dispatchWorkgroups;
+  }
+  return found;
+}
+
+gpuTest("replays are sent in few submits, the first soon after a wait", async (gpu) => {
+  using x = zeros(gpu, [16]);
+  const { recording, outputs } = gpu.record([x.storage], rounds(gpu, 1199));
+  release(outputs);
+  const replay = () => gpu.replay(recording, [x.storage]);
+  for (let i = 0; i < 2; i++) {
+    await gpu.sync();
+    const found = await submits(async () => {
+      for (let j = 0; j < 3; j++) replay();
+      await gpu.sync();
+    });
+    assertEquals(found, [384, 2048, 3600 - 384 - 2048]);
+  }
+  recording[Symbol.dispose]();
+});
