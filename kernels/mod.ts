@@ -1795,7 +1795,8 @@ fn storeFour(base: u32, channel: u32, quad: u32, v0: vec4f, v1: vec4f, v2: vec4f
 // as what they are.
 //
 // \`take\` walks the output and reads from strided places, \`place\` walks the input and writes to them;
-// the entries on quads do the same where quads of four elements stay together.
+// the entries on quads do the same where quads of four elements stay together. Those on spread quads do
+// where rows of the walk are whole quads, but lie apart on the other side: a quad finds its place once.
 
 override RANK: u32 = 6u; // axes of the walk, from the innermost (d0) outwards
 
@@ -1876,6 +1877,25 @@ fn take(
 }
 
 @compute @workgroup_size(64)
+fn take_spread(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (4u * i < params.size) {
+    let at = offset(4u * i);
+    let step = params.s0;
+    y_quads[i] = vec4<Element>(
+      x_words[at],
+      x_words[at + step],
+      x_words[at + 2u * step],
+      x_words[at + 3u * step],
+    );
+  }
+}
+
+@compute @workgroup_size(64)
 fn take_quads(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
@@ -1896,6 +1916,24 @@ fn place(
   let i = (group.y * groups.x + group.x) * 64u + lane;
   if (i < params.size) {
     y_words[offset(i)] = x_words[i];
+  }
+}
+
+@compute @workgroup_size(64)
+fn place_spread(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (4u * i < params.size) {
+    let at = offset(4u * i);
+    let step = params.s0;
+    let quad = x_quads[i];
+    y_words[at] = quad.x;
+    y_words[at + step] = quad.y;
+    y_words[at + 2u * step] = quad.z;
+    y_words[at + 3u * step] = quad.w;
   }
 }
 

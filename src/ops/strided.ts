@@ -4,6 +4,9 @@ import { mergeAxes, type Walk, walkParams } from "./broadcast.ts";
 
 const kernel = defineKernel("copy");
 
+/** Entries of which a thread moves four of the `size` elements. */
+const BY_ELEMENTS = ["take", "take_spread", "place_spread"];
+
 /** A new tensor of `shape` whose element at index i is x's at offset `base + i · strides`. */
 export function readStrided(
   op: string,
@@ -17,7 +20,8 @@ export function readStrided(
   if (keepsQuads(walk, base)) {
     run(op, "take_quads", { x_quads: x, y_quads: y }, inQuads(walk), y.size / 4, base / 4);
   } else {
-    run(op, "take", { x_words: x, y_quads: y }, walk, y.size, base);
+    const entry = hasWholeQuads(walk) ? "take_spread" : "take";
+    run(op, entry, { x_words: x, y_quads: y }, walk, y.size, base);
   }
   return y;
 }
@@ -33,6 +37,8 @@ export function writeStrided(
   const walk = mergeAxes(x.shape, [strides]);
   if (keepsQuads(walk, base)) {
     run(op, "place_quads", { x_quads: x, y_quads: y }, inQuads(walk), x.size / 4, base / 4);
+  } else if (hasWholeQuads(walk)) {
+    run(op, "place_spread", { x_quads: x, y_words: y }, walk, x.size, base);
   } else {
     run(op, "place", { x_words: x, y_words: y }, walk, x.size, base);
   }
@@ -43,6 +49,11 @@ function keepsQuads({ shape, strides: [strides] }: Walk, base: number): boolean 
   const inner = shape.length - 1;
   return strides[inner] === 1 && shape[inner] % 4 === 0 && base % 4 === 0 &&
     strides.every((stride, axis) => axis === inner || stride % 4 === 0);
+}
+
+/** Whether quads of the walk lie in one row of it each. */
+export function hasWholeQuads({ shape }: { readonly shape: Shape }): boolean {
+  return shape[shape.length - 1] % 4 === 0;
 }
 
 function inQuads({ shape, strides: [strides] }: Walk): Walk {
@@ -66,6 +77,6 @@ function run(
     bind: Object.fromEntries(Object.entries(tensors).map(([name, t]) => [name, t.storage])),
     params: { size, base, ...walkParams(op, walk, "s") },
     constants: { RANK: walk.shape.length },
-    grid: gridFor(entry === "take" ? Math.ceil(size / 4) : size, 64),
+    grid: gridFor(BY_ELEMENTS.includes(entry) ? Math.ceil(size / 4) : size, 64),
   });
 }

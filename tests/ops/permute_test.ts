@@ -14,6 +14,8 @@ gpuTest("permute: float64 and finite differences", async () => {
     [[3, 7], [1, 0]],
     [[2, 3, 8], [1, 0, 2]],
     [[2, 3, 5, 7], [0, 3, 1, 2]],
+    [[8, 3, 5], [2, 1, 0]], // rows of whole quads come out
+    [[5, 3, 8], [2, 1, 0]], // rows of whole quads go in
     [[2, 3, 5, 4], [0, 2, 1, 3]],
     [[2, 3, 1, 5, 3], [-1, 0, 2, 1, 3]],
     [[2, 3, 2, 3, 2, 3], [5, 4, 3, 2, 1, 0]],
