@@ -1,4 +1,4 @@
-import { crop, floatToImage, type Image, imageToFloat, padTo } from "./data/mod.ts";
+import { crop, floatToImage, type Image, ImageSizeError, imageToFloat, padTo } from "./data/mod.ts";
 import { OutOfMemoryError } from "./gpu/mod.ts";
 import type { Grid } from "./quantizer/mod.ts";
 import { fromArray } from "./tensor/mod.ts";
@@ -102,17 +102,17 @@ export class ImageVae implements Disposable {
     return { width, height };
   }
 
-  /** Refuses a size that cannot be encoded. @throws {RangeError} */
+  /** Refuses a size that cannot be encoded. @throws {ImageSizeError} */
   checkSize({ width, height }: Size): void {
     const f = this.vae.reduction;
     if (width < f || height < f) {
-      throw new RangeError(
+      throw new ImageSizeError(
         `an image of ${width}×${height} is smaller than one token, ${f}×${f} pixels: enlarge it`,
       );
     }
     const padded = this.paddedSize({ width, height });
     if (Math.max(padded.width, padded.height) > MAX_SIDE) {
-      throw new RangeError(
+      throw new ImageSizeError(
         `an image of ${width}×${height} is too large: a side may have ${MAX_SIDE} pixels: shrink it`,
       );
     }
@@ -163,5 +163,5 @@ function checkData({ width, height, data }: Image): void {
 function tooLarge({ width, height }: Size, error: unknown): unknown {
   if (!(error instanceof OutOfMemoryError)) return error;
   const text = `an image of ${width}×${height} is too large for this adapter: ${error.message}`;
-  return new RangeError(`${text}: shrink it`, { cause: error });
+  return new ImageSizeError(`${text}: shrink it`, { cause: error });
 }

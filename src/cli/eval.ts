@@ -4,7 +4,7 @@ import { type Command, defineCommand } from "./command.ts";
 import { UsageError } from "./errors.ts";
 import { booleanFlag, bytesFlag, choiceFlag, numberFlag, stringFlag } from "./flags.ts";
 import { HALF_FLAG, MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
-import { namedImages } from "./outputs.ts";
+import { someImages } from "./outputs.ts";
 
 /** The command. */
 export const evaluation: Command = defineCommand({
@@ -61,6 +61,7 @@ export const evaluation: Command = defineCommand({
     seed: numberFlag("decides the crops and samples of coda-official", {
       integer: true,
       min: 0,
+      max: Number.MAX_SAFE_INTEGER,
       default: 0,
     }),
     memory: bytesFlag(
@@ -81,8 +82,7 @@ export const evaluation: Command = defineCommand({
     if ((flags.vgg === undefined) !== (flags.lpips === undefined)) {
       throw new UsageError("LPIPS takes both --vgg and --lpips");
     }
-    const { images, errors } = await namedImages(args);
-    if (images.length === 0 && errors.length === 1) throw errors[0];
+    const { images, errors } = await someImages(args);
     const { evaluateImages } = await import("./work/eval.ts");
     return await evaluateImages(images.map(({ input }) => input), errors, flags);
   },

@@ -3,7 +3,7 @@ import { basename, dirname, extname, join, relative, resolve } from "@std/path";
 import { makeFolder } from "../checkpoint/atomic.ts";
 import { ImageError } from "../data/errors.ts";
 import { findImages, IMAGE_EXTENSIONS } from "../data/find.ts";
-import { UsageError } from "./errors.ts";
+import { CommandError, UsageError } from "./errors.ts";
 
 /** The extensions that no one gives a folder. */
 const FILE_EXTENSIONS: readonly string[] = [...IMAGE_EXTENSIONS, ".bmp", ".coda", ".json"];
@@ -54,6 +54,17 @@ export async function namedImages(paths: readonly string[]): Promise<NamedImages
     }
   }
   return { images: [...found.values()], errors };
+}
+
+/**
+ * Images, where there are any.
+ *
+ * @throws {CommandError} where none was found; it says what was wrong with all that was named.
+ */
+export async function someImages(paths: readonly string[]): Promise<NamedImages> {
+  const named = await namedImages(paths);
+  if (named.images.length > 0) return named;
+  throw new CommandError(named.errors.map(({ message }) => message).join("\n"));
 }
 
 async function imagesOf(path: string, errors: ImageError[]): Promise<string[]> {

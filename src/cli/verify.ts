@@ -2,7 +2,7 @@
 import { type Command, defineCommand } from "./command.ts";
 import { booleanFlag, bytesFlag, numberFlag, stringFlag } from "./flags.ts";
 import { HALF_FLAG, MODEL_FLAGS, TOKENIZER_FLAG } from "./model_flags.ts";
-import { isOutputFile, namedImages } from "./outputs.ts";
+import { isOutputFile, someImages } from "./outputs.ts";
 import { UsageError } from "./errors.ts";
 import { join } from "@std/path";
 
@@ -52,8 +52,7 @@ export const verify: Command = defineCommand({
   ],
   async run({ flags, args }) {
     const { tokens } = flags;
-    const { images, errors } = await namedImages(args);
-    if (images.length === 0 && errors.length === 1) throw errors[0];
+    const { images, errors } = await someImages(args);
     const isFile = isOutputFile({ out: tokens, extensions: [".coda"], extension: ".coda" });
     if (isFile && images.length > 1) {
       throw new UsageError(`--tokens ${tokens} is one file for ${images.length} images`);

@@ -22,3 +22,24 @@ export class ImageError extends Error {
     this.file = file;
   }
 }
+
+/**
+ * An image that is too small or too large for what is to be done with it. The message says its size and
+ * what to do.
+ *
+ * @example
+ * ```ts
+ * import { ImageSizeError, ssim } from "@coda/tokenizer";
+ *
+ * const small = { width: 2, height: 1, data: new Uint8Array(6) };
+ * try {
+ *   ssim(small, small);
+ * } catch (error) {
+ *   console.assert(error instanceof ImageSizeError && error instanceof RangeError);
+ * }
+ * ```
+ */
+export class ImageSizeError extends RangeError {
+  /** The error's class name. */
+  override readonly name: string = "ImageSizeError";
+}

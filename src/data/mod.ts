@@ -7,7 +7,7 @@
 
 export { type Batch, Batches, type BatchesOptions } from "./batches.ts";
 export { centerCrop, crop, randomCrop } from "./crop.ts";
-export { ImageError } from "./errors.ts";
+export { ImageError, ImageSizeError } from "./errors.ts";
 export { findImages, IMAGE_EXTENSIONS } from "./find.ts";
 export { ImageFolder, type ImageFolderOptions, type Sample } from "./folder.ts";
 export { floatToImage, type Image, imageToFloat } from "./image.ts";

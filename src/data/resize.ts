@@ -1,3 +1,4 @@
+import { ImageSizeError } from "./errors.ts";
 import { crop, type Region } from "./crop.ts";
 import type { Image } from "./image.ts";
 
@@ -136,7 +137,7 @@ export function resize(image: Image, width: number, height: number): Image {
 export function resizePart(image: Image, width: number, height: number, part: Region): Image {
   const whole = Number.isInteger(width) && Number.isInteger(height) && width >= 1 && height >= 1;
   if (!whole || width * Math.max(height, image.height) > MAX_PIXELS) {
-    throw new RangeError(
+    throw new ImageSizeError(
       `resize: cannot make ${width}×${height} of ${image.width}×${image.height}; ` +
         `sizes are whole numbers from 1 and at most ${MAX_PIXELS} pixels`,
     );

@@ -1,11 +1,11 @@
 import { resolve } from "@std/path";
-import { type Image, ImageError, loadImage } from "../data/mod.ts";
+import { type Image, ImageError, ImageSizeError, loadImage } from "../data/mod.ts";
 import { OutOfMemoryError } from "../gpu/mod.ts";
 import type { Tokenizer } from "../tokenizer.ts";
-import type { AutoencoderKL } from "../vae/mod.ts";
+import { type AutoencoderKL, NotFiniteError } from "../vae/mod.ts";
 import { EvaluationFolder } from "./folder.ts";
 import type { Judges } from "./judges.ts";
-import { measure } from "./measure.ts";
+import { measure, type MeasuredImage } from "./measure.ts";
 import type { ProtocolName } from "./protocol_names.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { Reconstructor } from "./reconstruct.ts";
@@ -63,7 +63,7 @@ const MAX_PIXELS = 2 ** 28;
  * go through one by one, all measures in one pass; memory does not grow with their number.
  *
  * @param files The images' files.
- * @throws {ImageError} where no image could be measured.
+ * @throws {RangeError} where no image could be measured.
  * @throws {RunError} where the folder was begun with other settings.
  *
  * @example
@@ -116,22 +116,19 @@ export async function evaluate(
   let skipped = 0;
   for await (const { file, image } of loaded([...left])) {
     if (signal?.aborted) break;
-    try {
+    const measured = await measuredOr(options.onSkip, file, async () => {
       if (image instanceof ImageError) throw image;
-      const found = await models.reconstruct(image, file);
-      const measured = await measure(tokenizer.gpu, file, found, judges);
+      return await measure(tokenizer.gpu, file, await models.reconstruct(image, file), judges);
+    });
+    if (measured) {
       await folder?.append(measured);
       tally.add(measured);
-    } catch (error) {
-      if (!options.onSkip || !isOfImage(error)) throw error;
-      skipped++;
-      options.onSkip(file, error);
-    }
+    } else skipped++;
     options.onImage?.(tally.images + skipped);
   }
   const stopped = tally.images + skipped < total;
   if (tally.images === 0) {
-    throw new ImageError(files[0] ?? "(no files)", "and all other images cannot be measured");
+    throw new RangeError(noneText(total));
   }
   return {
     protocol,
@@ -143,6 +140,13 @@ export async function evaluate(
     off: judges.off,
     ...tally.measures(),
   };
+}
+
+function noneText(total: number): string {
+  if (total === 0) return "there are no images to measure";
+  return total === 1
+    ? "the image could not be measured"
+    : `none of the ${total} images could be measured`;
 }
 
 /** Files of which none is another one under another name. */
@@ -169,8 +173,23 @@ async function* loaded(
   }
 }
 
+/** What was measured of an image; undefined where its own error was told. */
+async function measuredOr(
+  onSkip: EvaluateOptions["onSkip"],
+  file: string,
+  work: () => Promise<MeasuredImage>,
+): Promise<MeasuredImage | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!onSkip || !isOfImage(error)) throw error;
+    onSkip(file, error);
+    return undefined;
+  }
+}
+
 /** Whether an error is that of an image, not of what would fail for all of them. */
 function isOfImage(error: unknown): error is Error {
-  return error instanceof ImageError || error instanceof RangeError ||
-    error instanceof OutOfMemoryError;
+  return error instanceof ImageError || error instanceof ImageSizeError ||
+    error instanceof NotFiniteError || error instanceof OutOfMemoryError;
 }

@@ -1,3 +1,4 @@
+import { ImageSizeError } from "../data/errors.ts";
 import type { Raster } from "./raster.ts";
 
 /** The window: a Gaussian of this many pixels each way. */
@@ -13,7 +14,7 @@ const C2 = (0.03 * 255) ** 2;
  * for an equal image.
  *
  * @throws {TypeError} where the sizes differ.
- * @throws {RangeError} where a side is shorter than the window.
+ * @throws {ImageSizeError} where a side is shorter than the window.
  *
  * @example
  * ```ts
@@ -33,7 +34,7 @@ export function ssim(found: Raster, expected: Raster): number {
     throw new TypeError(`ssim: found ${found.width}×${found.height}, expected ${width}×${height}`);
   }
   if (Math.min(width, height) < WINDOW) {
-    throw new RangeError(`ssim: ${width}×${height} is smaller than its window of 11×11`);
+    throw new ImageSizeError(`ssim: ${width}×${height} is smaller than its window of 11×11`);
   }
   const colours = [0, 1, 2].map((c) => ofColour(planeOf(found, c), planeOf(expected, c), width));
   return colours.reduce((sum, value) => sum + value, 0) / colours.length;

@@ -59,4 +59,10 @@ Deno.test("eval refuses half of LPIPS, and what is no folder", async () => {
   const none = await coda(["eval", "/nowhere"]);
   assertEquals(none.code, 1);
   assertStringIncludes(none.stderr, "there is no such file or folder");
+  const both = await coda(["eval", "/nowhere", "missing.png", "--model", "/nowhere"]);
+  assertEquals([both.code, both.stdout], [1, ""]);
+  assertMatch(both.stderr, /^coda: \/nowhere: .*; missing\.png: [^\n]*\n$/);
+  const seed = await coda(["eval", ".", "--seed", "1e16"]);
+  assertEquals(seed.code, 2);
+  assertStringIncludes(seed.stderr, "--seed");
 });

@@ -165,7 +165,17 @@ withImages("evaluate: a bad image is told and left out", async (tokenizer, files
   assertEquals(report.skipped, 2);
   await assertRejects(() => evaluate(tokenizer, [bad], original), ImageError, "is not an image");
   const skipAll = { ...original, onSkip: () => {} };
-  await assertRejects(() => evaluate(tokenizer, [bad], skipAll), ImageError, "cannot be measured");
+  const none = "none of the 2 images could be measured";
+  await assertRejects(() => evaluate(tokenizer, [bad, small], skipAll), RangeError, none);
+  await assertRejects(() => evaluate(tokenizer, [], skipAll), RangeError, "there are no images");
+  // What is not of the image would fail for all of them.
+  const [colours] = COLOURS.networks;
+  const pooled = () => {
+    throw new RangeError("a fault");
+  };
+  const judges = { ...COLOURS, networks: [{ ...colours, pooled }] };
+  const run = () => evaluate(tokenizer, files, { ...skipAll, judges });
+  await assertRejects(run, RangeError, "a fault");
 });
 
 withImages("evaluate: one image has no distances", async (tokenizer, files) => {
