@@ -123,7 +123,7 @@ function bars(title: string, values: readonly object[], x: Chart): Chart {
 function computeChart(result: ClaimsResult): Chart {
   const values = (["coda", "vqgan"] as const).flatMap((name) =>
     runNamed(result, name).looks.map(({ step, psnr }) => ({
-      run: name === "coda" ? "CODA" : "VQGAN, six times the joint steps",
+      run: name === "coda" ? "CODA" : "VQGAN, six times the steps",
       x: flopAt(result.compute[name], step) / 1e12,
       y: psnr,
     }))
