@@ -24,6 +24,9 @@ export const evaluation: Command = defineCommand({
     FID; they are off by default as its weights are fetched, 94 MB the first time. What is off is said.
     The kernel distances (kid) are the ones to trust under some 2,000 images.
 
+    With --report, all of it is shown on a page too, with the worst and the best images, error maps, rate
+    and distortion by scale, and each token's code: one file, for any browser, that needs no network.
+
     With --out, each image's results are kept, and the same command goes on where it was interrupted. A
     bad image is reported and left out, and the exit code is 1; so it is where a mean is below --min-psnr,
     --min-ssim or --min-codebook.`,
@@ -54,6 +57,9 @@ export const evaluation: Command = defineCommand({
       short: "o",
       value: "DIR",
     }),
+    report: stringFlag("file for a page that shows it, .html; takes --by-scale with it", {
+      value: "FILE",
+    }),
     json: booleanFlag("print one JSON document"),
     minPsnr: numberFlag("least mean PSNR of the discrete images, in dB", { value: "DB" }),
     minSsim: numberFlag("least mean SSIM of the discrete images", { max: 1 }),
@@ -76,11 +82,15 @@ export const evaluation: Command = defineCommand({
       does: "a tokenizer of your own beside the VAE it was adapted from",
       type: "coda eval photos --model run --vae ae.safetensors --out results",
     },
+    { does: "and a page to look at", type: "coda eval photos --report report.html" },
     { does: "fail where it is worse than it was", type: "coda eval photos --min-psnr 21.5 -q" },
   ],
   async run({ flags, args }) {
     if ((flags.vgg === undefined) !== (flags.lpips === undefined)) {
       throw new UsageError("LPIPS takes both --vgg and --lpips");
+    }
+    if (flags.report !== undefined && !/\.html?$/i.test(flags.report)) {
+      throw new UsageError(`--report ${flags.report} is a page: name a file that ends in .html`);
     }
     const { images, errors } = await someImages(args);
     const { evaluateImages } = await import("./work/eval.ts");

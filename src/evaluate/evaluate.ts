@@ -9,6 +9,8 @@ import { measure, type MeasuredImage } from "./measure.ts";
 import type { ProtocolName } from "./protocol_names.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { Reconstructor } from "./reconstruct.ts";
+import { Choice } from "./report/choose.ts";
+import { expectWritable, writePage } from "./report/write.ts";
 import { type SetMeasures, Tally } from "./tally.ts";
 import { weightsId } from "./weights_id.ts";
 
@@ -26,12 +28,19 @@ export interface EvaluateOptions {
   readonly seed?: number;
   /** A folder for each image's results, from which an interrupted evaluation goes on; none. */
   readonly out?: string;
+  /**
+   * A file for a page in HTML that shows what was found, and some images; none. It has all that it needs
+   * in itself. `byScale` goes with it.
+   */
+  readonly report?: string;
   /** Ends it after the image under way. */
   readonly signal?: AbortSignal;
   /** Told, before the first image, of how many were done before. */
   readonly onBegin?: (done: number) => void;
   /** Told of how many images are done. */
   readonly onImage?: (done: number) => void;
+  /** Told of how much of the report is done. */
+  readonly onReport?: (done: number, total: number) => void;
   /** Told of an image that cannot be measured, and why; it is left out. Without it, it is thrown. */
   readonly onSkip?: (file: string, error: Error) => void;
 }
@@ -48,7 +57,7 @@ export interface EvaluationReport extends SetMeasures {
   readonly continuousVae: string;
   /** How many images were left out. */
   readonly skipped: number;
-  /** Whether the signal ended it before the last image. */
+  /** Whether the signal ended it before the last image, or before its page was written. */
   readonly stopped: boolean;
   /** A sentence for each measure that is off, and why. */
   readonly off: readonly string[];
@@ -60,20 +69,27 @@ const MAX_PIXELS = 2 ** 28;
 /**
  * Measures a tokenizer on images (SPEC section 7): PSNR, SSIM, LPIPS and distances of sets, of the
  * reconstructions from tokens and of the continuous VAE beside them, and the use of the codebook. Images
- * go through one by one, all measures in one pass; memory does not grow with their number.
+ * go through one by one, all measures in one pass; memory does not grow with their number. For a report
+ * the images that it shows go through once more.
  *
  * @param files The images' files.
  * @throws {RangeError} where no image could be measured.
  * @throws {RunError} where the folder was begun with other settings.
+ * @throws {WriteError} where the report or the folder cannot be written.
+ * @throws {DOMException} an AbortError, where the signal ended it before the first image.
  *
  * @example
  * ```ts
  * import { evaluate, saveImage, Tokenizer } from "@coda/tokenizer";
  *
- * const file = `${await Deno.makeTempDir()}/grey.png`;
+ * const folder = await Deno.makeTempDir();
+ * const file = `${folder}/grey.png`;
  * await saveImage(file, { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3).fill(99) });
  * using tokenizer = await Tokenizer.load();
- * const { discrete, codebook } = await evaluate(tokenizer, [file], { protocol: "original" });
+ * const { discrete, codebook } = await evaluate(tokenizer, [file], {
+ *   protocol: "original",
+ *   report: `${folder}/report.html`,
+ * });
  * console.log(discrete.psnr, codebook.used);
  * ```
  */
@@ -82,55 +98,22 @@ export async function evaluate(
   files: readonly string[],
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
-  const { protocol = "center-256", judges = NO_JUDGES, seed = 0, byScale = false, signal } =
-    options;
+  const { protocol = "center-256", judges = NO_JUDGES, seed = 0, signal, report: page } = options;
+  const byScale = options.byScale || page !== undefined;
   const continuous = options.continuous ?? { name: "the tokenizer's VAE", vae: tokenizer.vae };
-  const { codebookSize } = tokenizer.quantizer.config;
-  const tally = new Tally(codebookSize, judges.networks);
-  const folder = options.out === undefined ? undefined : await EvaluationFolder.open(options.out, {
-    model: tokenizer.modelId,
-    half: tokenizer.vae.half,
-    codebookSize,
-    scaling: [tokenizer.vae.config.scale, tokenizer.vae.config.shift],
-    continuous: continuous.vae === tokenizer.vae
-      ? tokenizer.modelId
-      : await weightsId(continuous.vae.parameters),
-    protocol,
-    seed,
-    byScale,
-    lpips: judges.lpips !== undefined,
-    judges: judges.ids ?? {},
-    networks: Object.fromEntries(judges.networks.map(({ name, length }) => [name, length])),
-  });
-  const left = new Set(distinct(files));
-  const total = left.size;
-  for await (const image of folder?.images([...left]) ?? []) {
-    if (left.delete(image.file)) tally.add(image);
-  }
-  options.onBegin?.(tally.images);
+  if (page !== undefined) await expectWritable(page);
   using models = new Reconstructor(tokenizer, continuous.vae, {
     protocol: PROTOCOLS[protocol],
     seed,
     byScale,
   });
-  let skipped = 0;
-  for await (const { file, image } of loaded([...left])) {
-    if (signal?.aborted) break;
-    const measured = await measuredOr(options.onSkip, file, async () => {
-      if (image instanceof ImageError) throw image;
-      return await measure(tokenizer.gpu, file, await models.reconstruct(image, file), judges);
-    });
-    if (measured) {
-      await folder?.append(measured);
-      tally.add(measured);
-    } else skipped++;
-    options.onImage?.(tally.images + skipped);
-  }
-  const stopped = tally.images + skipped < total;
+  const settled = { ...options, protocol, judges, seed, byScale };
+  const { tally, choice, skipped, stopped } = await measureAll(tokenizer, models, files, settled);
   if (tally.images === 0) {
-    throw new RangeError(noneText(total));
+    if (stopped) signal?.throwIfAborted();
+    throw new RangeError(noneText(skipped));
   }
-  return {
+  const report: EvaluationReport = {
     protocol,
     protocolWords: PROTOCOLS[protocol].words,
     model: tokenizer.modelId,
@@ -140,6 +123,92 @@ export async function evaluate(
     off: judges.off,
     ...tally.measures(),
   };
+  if (page === undefined || stopped) return report;
+  const isWritten = await writePage(page, {
+    report,
+    tokenizer,
+    models,
+    chosen: choice.chosen(),
+    counts: tally.counts,
+    meanPixels: tally.meanPixels,
+    maxPixels: MAX_PIXELS,
+    signal,
+    onPart: options.onReport,
+  });
+  return { ...report, stopped: !isWritten };
+}
+
+/** Options of which these are settled. */
+type Settled =
+  & EvaluateOptions
+  & Required<Pick<EvaluateOptions, "protocol" | "judges" | "seed" | "byScale">>;
+
+/** What a pass over the images gives. */
+interface Pass {
+  readonly tally: Tally;
+  readonly choice: Choice;
+  readonly skipped: number;
+  readonly stopped: boolean;
+}
+
+/** Measures the images that the folder of results does not have yet; sums up all of them. */
+async function measureAll(
+  tokenizer: Tokenizer,
+  models: Reconstructor,
+  files: readonly string[],
+  options: Settled,
+): Promise<Pass> {
+  const { judges, signal } = options;
+  const folder = await openFolder(tokenizer, options);
+  const tally = new Tally(tokenizer.quantizer.config.codebookSize, judges.networks);
+  const choice = new Choice();
+  const add = (image: MeasuredImage) => {
+    tally.add(image);
+    choice.add(image);
+  };
+  const left = new Set(distinct(files));
+  const total = left.size;
+  for await (const image of folder?.images([...left]) ?? []) {
+    if (left.delete(image.file)) add(image);
+  }
+  options.onBegin?.(tally.images);
+  let skipped = 0;
+  for await (const { file, image } of loaded([...left])) {
+    if (signal?.aborted) break;
+    const measured = await measuredOr(options.onSkip, file, async () => {
+      if (image instanceof ImageError) throw image;
+      return await measure(tokenizer.gpu, file, await models.reconstruct(image, file), judges);
+    });
+    if (measured) {
+      await folder?.append(measured);
+      add(measured);
+    } else skipped++;
+    options.onImage?.(tally.images + skipped);
+  }
+  return { tally, choice, skipped, stopped: tally.images + skipped < total };
+}
+
+/** The folder of results; undefined where none is kept. */
+async function openFolder(
+  { vae, modelId, quantizer }: Tokenizer,
+  { out, protocol, seed, byScale, judges, continuous }: Settled,
+): Promise<EvaluationFolder | undefined> {
+  if (out === undefined) return undefined;
+  return await EvaluationFolder.open(out, {
+    model: modelId,
+    half: vae.half,
+    codebookSize: quantizer.config.codebookSize,
+    scaling: [vae.config.scale, vae.config.shift],
+    continuous: continuous === undefined || continuous.vae === vae
+      ? modelId
+      : await weightsId(continuous.vae.parameters),
+    protocol,
+    seed,
+    byScale,
+    lpips: judges.lpips !== undefined,
+    judges: judges.ids ?? {},
+    networks: Object.fromEntries(judges.networks.map(({ name, length }) => [name, length])),
+  });
 }
 
 function noneText(total: number): string {

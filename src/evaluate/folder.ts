@@ -135,7 +135,10 @@ function difference(before: string, settings: EvaluationSettings): string {
     const changed = Object.entries(settings).filter(([name, value]) =>
       JSON.stringify(old[name]) !== JSON.stringify(value)
     );
-    const texts = changed.map(([name]) => `${name} ${JSON.stringify(old[name]) ?? "not said"}`);
+    const texts = changed.map(([name]) => {
+      const text = `${name} ${JSON.stringify(old[name]) ?? "not said"}`;
+      return name === "byScale" && settings.byScale ? `${text} (a report needs true)` : text;
+    });
     return `was begun with ${texts.join(", ") || "other settings"}`;
   } catch {
     return "has a settings.json that is damaged";

@@ -50,11 +50,16 @@ export type Purpose = "crop" | "latent";
 /** Keeps an image's streams apart. */
 const STREAMS: Readonly<Record<Purpose, number>> = { crop: 0, latent: 0x6c617465 };
 
-/** The random numbers of one image, by its name: neither order nor company of images matters. */
-export function randomOf(file: string, seed: number, purpose: Purpose): Random {
-  let hash = 0x811c9dc5; // FNV-1a
+/** A number of an image's name, without its folders: FNV-1a, 32 bits. */
+export function nameHash(file: string): number {
+  let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(basename(file))) {
     hash = Math.imul(hash ^ byte, 0x01000193);
   }
-  return new Random(seed, (hash ^ STREAMS[purpose]) >>> 0);
+  return hash >>> 0;
+}
+
+/** The random numbers of one image, by its name: neither order nor company of images matters. */
+export function randomOf(file: string, seed: number, purpose: Purpose): Random {
+  return new Random(seed, (nameHash(file) ^ STREAMS[purpose]) >>> 0);
 }

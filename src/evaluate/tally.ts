@@ -88,6 +88,16 @@ export class Tally {
     return this.#images;
   }
 
+  /** How many pixels an image has in the mean. */
+  get meanPixels(): number {
+    return this.#pixels / this.#images;
+  }
+
+  /** How often each scale chose each code. */
+  get counts(): readonly Float64Array[] {
+    return this.#scales;
+  }
+
   /** Adds an image. */
   add({ width, height, continuous, discrete, prefixes, indices, features }: MeasuredImage): void {
     this.#images++;

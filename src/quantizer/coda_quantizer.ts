@@ -136,7 +136,7 @@ export class CodaQuantizer implements Quantizer {
     using _scope = this.parameters.gpu.scope();
     return new CodaEncoder({
       config: this.config,
-      keys: share(noGrad(() => this.#keysOfAll())),
+      keys: share(this.keys()),
       queriesOf: (r) => this.#isProjected() ? this.#projectedQuery(r) : this.#query(r),
       leftOver: (residual, index) => this.#leftOver(residual, index),
     });
@@ -159,6 +159,16 @@ export class CodaQuantizer implements Quantizer {
     return scope.keep(fHat);
   }
 
+  /** The keys of all codes, [V, d], without gradients. */
+  keys(): Tensor {
+    using scope = this.parameters.gpu.scope();
+    const make = () =>
+      this.#isProjected()
+        ? project(this.#codebook, this.#keys)
+        : this.#keys.forward(this.#codebook);
+    return scope.keep(noGrad(make));
+  }
+
   /** Frees the parameters. */
   [Symbol.dispose](): void {
     this.parameters[Symbol.dispose]();
@@ -177,12 +187,6 @@ export class CodaQuantizer implements Quantizer {
   /** Whether an encode of the streamed path makes each scale's queries and what it leaves in few dispatches. */
   #isProjected(): boolean {
     return suitsProject(this.parameters.gpu) && pathFor("encode", this.config) === "streamed";
-  }
-
-  #keysOfAll(): Tensor {
-    return this.#isProjected()
-      ? project(this.#codebook, this.#keys)
-      : this.#keys.forward(this.#codebook);
   }
 
   /** What the values of a scale's codes leave of the residual. */

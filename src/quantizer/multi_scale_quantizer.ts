@@ -123,6 +123,11 @@ export class MultiScaleQuantizer implements Quantizer {
     return scope.keep(fHat);
   }
 
+  /** The codes, [V, c], without gradients. */
+  keys(): Tensor {
+    return stopGradient(this.#codebook);
+  }
+
   /** Frees the parameters. */
   [Symbol.dispose](): void {
     this.parameters[Symbol.dispose]();

@@ -1,6 +1,6 @@
 import type { Gpu } from "../gpu/mod.ts";
 import { type Initializer, normalWith, Parameters } from "../nn/mod.ts";
-import { gather } from "../ops/mod.ts";
+import { gather, stopGradient } from "../ops/mod.ts";
 import { sameShape, ShapeError, shapeText, type Tensor, zeros } from "../tensor/mod.ts";
 import { commitmentLoss } from "./commitment_loss.ts";
 import type { NearestQuantizerConfig } from "./config.ts";
@@ -123,6 +123,11 @@ export class NearestQuantizer implements Quantizer {
       );
     }
     return gather(this.#codebook, index);
+  }
+
+  /** The codes, [V, c], without gradients. */
+  keys(): Tensor {
+    return stopGradient(this.#codebook);
   }
 
   /** Frees the parameters. */

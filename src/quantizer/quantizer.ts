@@ -59,6 +59,12 @@ export interface Quantizer extends LatentEncoder {
    * @throws {RangeError} where there are more of them than scales.
    */
   decode(indices: readonly Tensor[], size: Grid): Tensor;
+
+  /**
+   * What codes are told apart by, a row a code: CODA's keys [V, d], with which queries are multiplied;
+   * the codes themselves [V, c] where the nearest one is taken. Without gradients.
+   */
+  keys(): Tensor;
 }
 
 /** Refuses a latent of other channels than the quantizer's. @throws {ShapeError} */

@@ -19,20 +19,32 @@ gpuTest(
       const expected = await evaluate(tokenizer, files, { protocol: "original" });
       const args = ["eval", images, "--model", model, "--protocol", "original", "-q"];
 
-      const json = await coda([...args, "--json", "--min-psnr", "1", "--out", join(path, "out")]);
+      const json = await coda([
+        ...args,
+        "-q",
+        "--json",
+        "--min-psnr",
+        "1",
+        "--out",
+        join(path, "out"),
+      ]);
       assertEquals({ code: json.code, stderr: json.stderr }, { code: 0, stderr: "" });
-      const report: EvaluationReport = JSON.parse(json.stdout);
-      assertEquals(report.off.map((text) => text.split(":")[0]), [
+      const found: EvaluationReport = JSON.parse(json.stdout);
+      assertEquals(found.off.map((text) => text.split(":")[0]), [
         "LPIPS",
         "FID, KID",
         "resnet50-kid, resnet50-fd",
       ]);
-      assertEquals({ ...report, off: [], continuousVae: "" }, { ...expected, continuousVae: "" });
+      assertEquals({ ...found, off: [], continuousVae: "" }, { ...expected, continuousVae: "" });
 
       await Deno.writeTextFile(join(images, "bad.jpg"), "no image");
       const limits = ["--min-psnr", "99", "--min-ssim=-1", "--min-codebook", "1"];
-      const text = await coda([...args, "--by-scale", ...limits]);
+      const page = join(path, "new", "report.html");
+      const text = await coda([...args, "-q", "--report", page, ...limits]); // as with --by-scale
       assertEquals(text.code, 1);
+      const shown = await Deno.readTextFile(page);
+      assertStringIncludes(shown, `<dd>2 images; 1 could not be measured</dd>`);
+      assertStringIncludes(shown, `<strong>${expected.discrete.psnr!.toFixed(2)} dB</strong>`);
       assertStringIncludes(
         text.stdout,
         "2 images at original: images as they are; mean latent; 8 bits",
@@ -56,6 +68,12 @@ Deno.test("eval refuses half of LPIPS, and what is no folder", async () => {
   const half = await coda(["eval", ".", "--vgg", "vgg16.pth"]);
   assertEquals(half.code, 2);
   assertStringIncludes(half.stderr, "LPIPS takes both --vgg and --lpips");
+  const photo = await coda(["eval", ".", "--report", "photo.jpg"]);
+  assertEquals(photo.code, 2);
+  assertStringIncludes(
+    photo.stderr,
+    "--report photo.jpg is a page: name a file that ends in .html",
+  );
   const none = await coda(["eval", "/nowhere"]);
   assertEquals(none.code, 1);
   assertStringIncludes(none.stderr, "there is no such file or folder");

@@ -30,6 +30,8 @@ export interface EvalOptions extends ModelOptions {
   readonly byScale: boolean;
   /** The folder to keep results in. */
   readonly out: string | undefined;
+  /** The file of a page that shows it all. */
+  readonly report: string | undefined;
   /** Whether one JSON document is printed. */
   readonly json: boolean;
   /** The least mean PSNR, in decibels. */
@@ -59,6 +61,7 @@ export async function evaluateImages(
   using progress = new Progress({ label: "eval", unit: "images", total: files.length, quiet });
   const say = (text: string) => quiet ? undefined : progress.message(`coda: ${text}`);
   using judges = await loadJudges(tokenizer.gpu, options, say);
+  using page = new Progress({ label: "report", unit: "parts", quiet });
   using stop = stopOnInterrupt();
   const problems = new Problems(progress);
   for (const error of errors) problems.add(error.file, error);
@@ -69,13 +72,26 @@ export async function evaluateImages(
     seed,
     byScale,
     out,
+    report: options.report,
     signal: stop.signal,
     onBegin: (done) => progress.begin(done),
     onImage: (done) => progress.update(done),
+    onReport: (done, total) => {
+      page.total = total;
+      if (done === 0) page.begin(0);
+      else page.update(done);
+    },
     onSkip: (file, error) => problems.add(file, error),
+  }).catch((error) => {
+    if (error instanceof DOMException && stop.signal.aborted) return undefined;
+    throw error;
   });
+  if (report === undefined) {
+    progress.message("coda: stopped before the first image");
+    return 130;
+  }
   if (report.stopped) {
-    progress.message(stoppedText(report, files.length, out));
+    progress.message(stoppedText(report, files.length, options));
     return 130;
   }
   console.log(json ? JSON.stringify(report, null, 2) : reportText(report));
@@ -107,11 +123,16 @@ async function loadContinuous(
   };
 }
 
-function stoppedText({ images }: EvaluationReport, total: number, out: string | undefined): string {
+function stoppedText(
+  { images, skipped }: EvaluationReport,
+  total: number,
+  { out, report }: EvalOptions,
+): string {
   const how = out === undefined
     ? "nothing was kept, as there is no --out"
     : "the same command goes on";
-  return `coda: stopped after ${images} of ${total} images; ${how}`;
+  const where = images + skipped === total ? `, before ${report} was written` : "";
+  return `coda: stopped after ${images} of ${total} images${where}; ${how}`;
 }
 
 /** A sentence for each mean that is below what it was to be. */

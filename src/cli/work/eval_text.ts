@@ -1,5 +1,6 @@
 /** What `coda eval` prints. */
-import type { EvaluationReport, Quality } from "../../evaluate/mod.ts";
+import type { EvaluationReport } from "../../evaluate/mod.ts";
+import { decibels, qualityRows } from "../../evaluate/quality_rows.ts";
 import { formatCount } from "../format.ts";
 
 type Row = readonly [name: string, ...cells: string[]];
@@ -26,22 +27,6 @@ export function reportText(report: EvaluationReport): string {
   ].join("\n");
 }
 
-function qualityRows({ images, continuous, discrete }: EvaluationReport): Row[] {
-  const row = (name: string, cell: (quality: Quality) => string): Row => [
-    name,
-    cell(continuous),
-    cell(discrete),
-  ];
-  return [
-    row("PSNR", ({ psnr, equal }) => meanDecibels(psnr, equal, images)),
-    row("SSIM", ({ ssim }) => ssim.toFixed(4)),
-    ...continuous.lpips === undefined ? [] : [row("LPIPS", ({ lpips }) => lpips!.toFixed(4))],
-    ...Object.keys(continuous.distances).map((name) =>
-      row(name, ({ distances }) => distances[name].toPrecision(5))
-    ),
-  ];
-}
-
 function prefixTexts({ protocol, prefixes }: EvaluationReport): string[] {
   if (prefixes.length === 0) return [];
   const rows = prefixes.map(({ scales, bitsPerPixel, psnr, ssim }): Row => [
@@ -51,14 +36,6 @@ function prefixTexts({ protocol, prefixes }: EvaluationReport): string[] {
     ssim.toFixed(4),
   ]);
   return [aligned([[protocol, "bits per pixel", "PSNR", "SSIM"], ...rows]), ""];
-}
-
-function meanDecibels(psnr: number | null, equal: number, images: number): string {
-  return decibels(psnr) + (psnr === null || equal === 0 ? "" : ` (${equal} of ${images} equal)`);
-}
-
-function decibels(psnr: number | null): string {
-  return psnr === null ? "equal" : `${psnr.toFixed(2)} dB`;
 }
 
 function useRow(name: string, { used, perplexity }: { used: number; perplexity: number }): Row {

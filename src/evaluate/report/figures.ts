@@ -1,0 +1,22 @@
+import { basename } from "@std/path";
+import { printable } from "../../checkpoint/errors.ts";
+
+/** A count with its thousands parted. */
+export function count(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** Bits of a pixel, with as many digits as tell scales apart. */
+export function bitsText(bitsPerPixel: number): string {
+  return bitsPerPixel >= 0.1 ? bitsPerPixel.toFixed(3) : bitsPerPixel.toPrecision(3);
+}
+
+/** A share in percent. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+/** An image's name on the page: its folders are of no concern to a reader elsewhere. */
+export function nameOf(file: string): string {
+  return printable(basename(file));
+}

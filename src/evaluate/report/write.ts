@@ -1,0 +1,59 @@
+import { dirname } from "@std/path";
+import { WriteError } from "../../checkpoint/errors.ts";
+import { makeFolder, writeFileAtomic } from "../../checkpoint/atomic.ts";
+import type { Tokenizer } from "../../tokenizer.ts";
+import type { EvaluationReport } from "../evaluate.ts";
+import type { Reconstructor } from "../reconstruct.ts";
+import type { Chosen } from "./choose.ts";
+import { showCodes } from "./codes.ts";
+import { pageOf } from "./page.ts";
+import { showImage, type ShownImage } from "./show.ts";
+
+/** What a page is made of. */
+export interface PageInput {
+  /** What was measured. */
+  readonly report: EvaluationReport;
+  /** The tokenizer. */
+  readonly tokenizer: Tokenizer;
+  /** What makes the chosen images again, with the prefixes of their scales. */
+  readonly models: Reconstructor;
+  /** The images to show. */
+  readonly chosen: readonly Chosen[];
+  /** How often each scale chose each code. */
+  readonly counts: readonly Float64Array[];
+  /** The pixels of an image in the mean. */
+  readonly meanPixels: number;
+  /** The most pixels of an image's file. */
+  readonly maxPixels: number;
+  /** Ends it before the next image; then nothing is written. */
+  readonly signal?: AbortSignal;
+  /** Told of how much is done. */
+  readonly onPart?: (done: number, total: number) => void;
+}
+
+/** Writes the page of an evaluation. @returns Whether it was written: not where it was stopped. */
+export async function writePage(path: string, input: PageInput): Promise<boolean> {
+  const { tokenizer, models, chosen, maxPixels, signal, onPart } = input;
+  const images: ShownImage[] = [];
+  onPart?.(0, chosen.length + 1); // the codes are the last part
+  for (const image of chosen) {
+    if (signal?.aborted) return false;
+    images.push(await showImage(tokenizer, models, image, maxPixels));
+    onPart?.(images.length, chosen.length + 1);
+  }
+  if (signal?.aborted) return false;
+  const codes = await showCodes(tokenizer, images);
+  const { quantizer } = tokenizer;
+  await writeFileAtomic(path, await pageOf({ ...input, quantizer, images, codes }));
+  onPart?.(chosen.length + 1, chosen.length + 1);
+  return true;
+}
+
+/** Proves that a page can be written, before the work for it. @throws {WriteError} where not. */
+export async function expectWritable(path: string): Promise<void> {
+  await makeFolder(dirname(path));
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (info?.isDirectory) {
+    throw new WriteError(path, "a folder of that name is in the way; choose another path");
+  }
+}
