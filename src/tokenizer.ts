@@ -35,6 +35,8 @@ export interface TokensWithMargins {
   readonly tokens: Tokens;
   /** For each scale, by how much each token's logit exceeds the second largest. */
   readonly margins: readonly Float32Array[];
+  /** For each scale of tokens that were given, by how much each one's logit exceeds that of the one given. */
+  readonly behind: readonly Float32Array[];
 }
 
 /**
@@ -152,20 +154,36 @@ export class Tokenizer implements Disposable {
    * The tokens of an image, with how far the second largest logit of each lies below the largest: a
    * token whose margin is small may be another on another adapter.
    *
+   * @param given Tokens of the image, or of its first scales, to compare with.
    * @throws {RangeError} as {@link Tokenizer.encode}, and where the quantizer's rows are too wide for it.
    */
-  async encodeWithMargins(image: Image): Promise<TokensWithMargins> {
+  async encodeWithMargins(image: Image, given?: Tokens): Promise<TokensWithMargins> {
     const encoder = this.#madeEncoder();
+    const grids = given?.grids ?? [];
+    if (given) this.#checkTokens(given, grids.length);
     const values = await this.#images.encode([image], {
-      name: "codes with margins",
-      make: (moments) =>
-        encoder.encodeWithMargins(this.#meanLatent(moments))
-          .flatMap(({ index, margin }) => [index, margin]),
+      name: `codes with margins, ${grids.length} given`,
+      inputs: () =>
+        grids.map(({ height, width }, scale) =>
+          fromArray(this.gpu, given!.indices[scale], [1, height, width])
+        ),
+      make: (moments, given) => {
+        const scales = encoder.encodeWithMargins(this.#meanLatent(moments), given);
+        const behind = scales.flatMap(({ behind }) => behind ? [behind] : []);
+        return [
+          ...scales.map(({ index }) => index),
+          ...scales.map(({ margin }) => margin),
+          ...behind,
+        ];
+      },
     });
-    const ofKind = (kind: number) => values.filter((_, i) => i % 2 === kind);
+    const count = (values.length - grids.length) / 2;
+    const floats = (from: number, to?: number) =>
+      values.slice(from, to).map((all) => new Float32Array(all));
     return {
-      tokens: this.#tokensOf(image, ofKind(0).map((all) => new Uint32Array(all))),
-      margins: ofKind(1).map((all) => new Float32Array(all)),
+      tokens: this.#tokensOf(image, values.slice(0, count).map((all) => new Uint32Array(all))),
+      margins: floats(count, 2 * count),
+      behind: floats(2 * count),
     };
   }
 

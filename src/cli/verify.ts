@@ -13,10 +13,10 @@ export const verify: Command = defineCommand({
   description: `
     Encodes each image again and compares with its .coda file, which is looked for as encode names it:
     below the folder of --tokens, under the image's name. Reports scale by scale how many tokens differ,
-    and how close the two best logits of those were.
+    and by which margins the logits of the codes in the file lie below the best ones.
 
-    On another adapter the last bits of a logit may differ, and so may a token whose two best logits
-    nearly tie. Scales after the first that differs quantize what it left over, and prove nothing. The
+    On another adapter the last bits of a logit may differ, and so may a token whose best logits nearly
+    tie. Scales after the first that differs quantize what it left over, and prove nothing. The
     exit code is 1 where a token of the first scale that differs had a margin above --tolerance, or a
     file could not be compared.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },

@@ -13,7 +13,7 @@ export interface TokenDifference {
   readonly given: number;
   /** The code that the image has here. */
   readonly found: number;
-  /** How far the second largest logit lies below the largest. */
+  /** How far the logit of the code given lies below the largest. */
   readonly margin: number;
 }
 
@@ -21,7 +21,7 @@ export interface TokenDifference {
 export interface ScaleVerification {
   /** Its grid. */
   readonly grid: Grid;
-  /** The least margin of all its tokens. */
+  /** The least of what all its tokens' logits exceed the second largest by. */
   readonly leastMargin: number;
   /** The tokens that differ. */
   readonly differences: readonly TokenDifference[];
@@ -66,12 +66,12 @@ export async function verifyTokens(
   { tolerance = TOLERANCE, file }: { tolerance?: number; file?: string } = {},
 ): Promise<Verification> {
   requireModel(tokens, tokenizer.modelId, file);
-  const { tokens: found, margins } = await tokenizer.encodeWithMargins(image);
-  expectSameGrids(tokens, found);
+  expectSameSize(tokens, image);
+  const { tokens: found, margins, behind } = await tokenizer.encodeWithMargins(image, tokens);
   const scales = tokens.indices.map((indices, scale) => ({
     grid: tokens.grids[scale],
     leastMargin: margins[scale].reduce((least, margin) => Math.min(least, margin), Infinity),
-    differences: differencesOf(indices, found.indices[scale], margins[scale], tokens.grids[scale]),
+    differences: differencesOf(indices, found.indices[scale], behind[scale], tokens.grids[scale]),
   }));
   const first = scales.find(({ differences }) => differences.length > 0);
   const isTie = first?.differences.every(({ margin }) => margin <= tolerance);
@@ -93,14 +93,10 @@ function differencesOf(
   return differences;
 }
 
-function expectSameGrids(tokens: Tokens, found: Tokens): void {
-  const isSame = tokens.width === found.width && tokens.height === found.height &&
-    tokens.grids.every(({ height, width }, scale) =>
-      height === found.grids[scale]?.height && width === found.grids[scale]?.width
-    );
-  if (isSame) return;
+function expectSameSize(tokens: Tokens, image: Image): void {
+  if (tokens.width === image.width && tokens.height === image.height) return;
   throw new RangeError(
     `the tokens are of an image of ${tokens.width}×${tokens.height}, this one is ` +
-      `${found.width}×${found.height}: give the image that was encoded`,
+      `${image.width}×${image.height}: give the image that was encoded`,
   );
 }

@@ -60,16 +60,16 @@ export class CodaEncoder implements LatentEncoder {
    *
    * @throws {RangeError} where d is no multiple of 4, or above 32.
    */
-  encodeWithMargins(f: Tensor): EncodedScale[] {
+  encodeWithMargins(f: Tensor, given: readonly Tensor[] = []): EncodedScale[] {
     const { attentionDim } = this.#parts.config;
     if (!canStream(attentionDim)) {
       throw new RangeError(
         `encodeWithMargins: attentionDim is ${attentionDim}, expected a multiple of 4 up to 32`,
       );
     }
-    return this.#walk(f, (query, keys) => {
-      const { index, margin } = searchWithMargins(query, keys);
-      return { index, margin };
+    return this.#walk(f, (query, keys, scale) => {
+      const { largest: _, ...found } = searchWithMargins(query, keys, given[scale]);
+      return found;
     });
   }
 
@@ -81,7 +81,7 @@ export class CodaEncoder implements LatentEncoder {
   /** Walks the scales of a latent; keeps all that `find` found at each. */
   #walk<Found extends Partial<EncodedScale> & { index: Tensor }>(
     f: Tensor,
-    find: (query: Tensor, keys: Tensor) => Found,
+    find: (query: Tensor, keys: Tensor, scale: number) => Found,
   ): Found[] {
     const { config, keys, queriesOf, leftOver } = this.#parts;
     checkLatent(f, config);
@@ -92,7 +92,7 @@ export class CodaEncoder implements LatentEncoder {
     return noGrad(() =>
       grids.map((grid, scale) => {
         using step = f.gpu.scope();
-        const found = find(queriesOf(area(residual, grid)), keys);
+        const found = find(queriesOf(area(residual, grid)), keys, scale);
         for (const tensor of Object.values(found)) scope.keep(step.keep(tensor));
         if (scale === grids.length - 1) return found; // nobody asks for what is left over at last
         residual = step.keep(leftOver(residual, found.index));

@@ -121,9 +121,9 @@ export class CodaQuantizer implements Quantizer {
    *
    * @throws {RangeError} where d is no multiple of 4, or above 32.
    */
-  encodeWithMargins(f: Tensor): EncodedScale[] {
+  encodeWithMargins(f: Tensor, given?: readonly Tensor[]): EncodedScale[] {
     using encoder = this.encoder();
-    return encoder.encodeWithMargins(f);
+    return encoder.encodeWithMargins(f, given);
   }
 
   /**

@@ -100,11 +100,8 @@ export class MultiScaleQuantizer implements Quantizer {
    *
    * @throws {RangeError} where the latent has more than 31 channels.
    */
-  encodeWithMargins(f: Tensor): EncodedScale[] {
-    return this.#encode(f, (codes, r) => {
-      const { index, margin } = codes.findWithMargins(r);
-      return { index, margin };
-    });
+  encodeWithMargins(f: Tensor, given: readonly Tensor[] = []): EncodedScale[] {
+    return this.#encode(f, (codes, r, scale) => codes.findWithMargins(r, given[scale]));
   }
 
   /**
@@ -140,7 +137,7 @@ export class MultiScaleQuantizer implements Quantizer {
   /** Walks the scales of a latent; keeps all that `find` found at each. */
   #encode<Found extends Partial<EncodedScale> & { index: Tensor }>(
     f: Tensor,
-    find: (codes: NearestCodes, r: Tensor) => Found,
+    find: (codes: NearestCodes, r: Tensor, scale: number) => Found,
   ): Found[] {
     checkLatent(f, this.config);
     using scope = f.gpu.scope();
@@ -149,7 +146,7 @@ export class MultiScaleQuantizer implements Quantizer {
     let residual = stopGradient(f);
     return this.gridsFor(height, width).map((grid, scale) => {
       using step = f.gpu.scope();
-      const found = find(codes, area(residual, grid));
+      const found = find(codes, area(residual, grid), scale);
       const h = stopGradient(this.#upsampled(found.index, scale, { height, width }));
       for (const tensor of Object.values(found)) scope.keep(step.keep(tensor));
       residual = step.keep(sub(residual, h));

@@ -31,9 +31,12 @@ export class NearestCodes {
     return this.#keys ? search(queriesOf(z), this.#keys).index : this.#findInBlocks(z);
   }
 
-  /** The same, with how far the second largest `z·e − ‖e‖²/2` lies below the largest. */
-  findWithMargins(z: Tensor): EncodedScale {
-    if (this.#keys) return searchWithMargins(queriesOf(z), this.#keys);
+  /** The same, with how far the second largest `z·e − ‖e‖²/2` lies below the largest, and that of the code given. */
+  findWithMargins(z: Tensor, given?: Tensor): EncodedScale {
+    if (this.#keys) {
+      const { largest: _, ...found } = searchWithMargins(queriesOf(z), this.#keys, given);
+      return found;
+    }
     throw new RangeError(
       `encodeWithMargins: a latent has ${this.#codebook.shape[1]} channels, expected up to 31`,
     );

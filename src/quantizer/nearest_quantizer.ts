@@ -97,11 +97,12 @@ export class NearestQuantizer implements Quantizer {
    *
    * @throws {RangeError} where the latent has more than 31 channels.
    */
-  encodeWithMargins(f: Tensor): EncodedScale[] {
+  encodeWithMargins(f: Tensor, given: readonly Tensor[] = []): EncodedScale[] {
     checkLatent(f, this.config);
     using scope = f.gpu.scope();
-    const { index, margin } = new NearestCodes(this.#codebook).findWithMargins(f);
-    return [{ index: scope.keep(index), margin: scope.keep(margin) }];
+    const found = new NearestCodes(this.#codebook).findWithMargins(f, given[0]);
+    for (const tensor of Object.values(found)) scope.keep(tensor);
+    return [found];
   }
 
   /**

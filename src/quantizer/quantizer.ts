@@ -21,6 +21,8 @@ export interface EncodedScale {
   readonly index: Tensor;
   /** By how much each one's logit exceeds the second largest, [B, h, w]. */
   readonly margin: Tensor;
+  /** Where codes were given, by how much it exceeds the logit of the one given, [B, h, w]. */
+  readonly behind?: Tensor;
 }
 
 /** Finds the codes of latents: a quantizer, or what holds all that it makes of its parameters alone. */
@@ -32,9 +34,10 @@ export interface LatentEncoder extends Disposable {
    * The same codes with their margins: how far the second largest logit lies below the largest, so how
    * much rounding a code can bear.
    *
+   * @param given Codes to compare with, of the first scales; those found are what is left over with.
    * @throws {RangeError} where rows are too wide for the kernels that stream.
    */
-  encodeWithMargins(f: Tensor): EncodedScale[];
+  encodeWithMargins(f: Tensor, given?: readonly Tensor[]): EncodedScale[];
 }
 
 /** Makes codes of a latent and a latent of codes: CODA's quantizer, or one that it is compared with. */

@@ -17,8 +17,10 @@ import { runInBands } from "./run_bands.ts";
 export interface OfMoments {
   /** What it is: under one name the same is made of moments of the same shape. */
   readonly name: string;
+  /** Makes what it takes besides, for each call; nothing by default. */
+  readonly inputs?: () => readonly Tensor[];
   /** Makes it; see {@link Replays} for what it may do. */
-  readonly make: (moments: Tensor) => readonly Tensor[];
+  readonly make: (moments: Tensor, inputs: readonly Tensor[]) => readonly Tensor[];
 }
 
 /** What a latent is made of. */
@@ -97,9 +99,9 @@ export class VaeInMemory implements Disposable {
   }
 
   /** In f16 the moments are wanted too: no code would show that they are not finite. */
-  #withMoments({ name, make }: OfMoments): OfMoments {
-    if (!this.#vae.half) return { name, make };
-    return { name, make: (moments) => [moments, ...make(moments)] };
+  #withMoments({ name, inputs, make }: OfMoments): OfMoments {
+    if (!this.#vae.half) return { name, inputs, make };
+    return { name, inputs, make: (moments, given) => [moments, ...make(moments, given)] };
   }
 
   async #encode(
@@ -112,8 +114,8 @@ export class VaeInMemory implements Disposable {
     if (this.#planWhole(size, count, then)) {
       return await this.#read(
         then.name,
-        () => [fromArray(this.#gpu, values(), this.#imageShape(size, count))],
-        ([images]) => then.make(this.#vae.moments(images)),
+        () => [fromArray(this.#gpu, values(), this.#imageShape(size, count)), ...inputsOf(then)],
+        ([images, ...given]) => then.make(this.#vae.moments(images), given),
       );
     }
     if (count === 1) return await this.#alone(() => this.#encodeInBands(values, size, then));
@@ -158,16 +160,23 @@ export class VaeInMemory implements Disposable {
   ): Promise<Values[]> {
     const { stages, bands } = this.#planBands(size, then);
     const moments = await runInBands(this.#gpu, stages, bands, values());
-    const inputs = () => [fromArray(this.#gpu, moments, this.#momentsShape(size))];
-    return await this.#read(`${then.name} of moments`, inputs, ([moments]) => then.make(moments));
+    const inputs = () => [
+      fromArray(this.#gpu, moments, this.#momentsShape(size)),
+      ...inputsOf(then),
+    ];
+    return await this.#read(
+      `${then.name} of moments`,
+      inputs,
+      ([moments, ...given]) => then.make(moments, given),
+    );
   }
 
-  #planWhole(size: ImageSize, count: number, { name, make }: OfMoments): MemoryPlan | undefined {
+  #planWhole(size: ImageSize, count: number, then: OfMoments): MemoryPlan | undefined {
     const shape = this.#imageShape(size, count);
-    const key = `${name} of ${shape}`;
+    const key = `${then.name} of ${shape}`;
     return this.#plan(key, () => {
-      const [images] = this.#asCopied([empty(this.#gpu, shape)]);
-      make(this.#vae.moments(images));
+      const [images, ...given] = this.#asCopied([empty(this.#gpu, shape), ...inputsOf(then)]);
+      then.make(this.#vae.moments(images), given);
     });
   }
 
@@ -181,7 +190,9 @@ export class VaeInMemory implements Disposable {
   #planBands(size: ImageSize, then: OfMoments): BandPlan {
     const stages = (keyParts: number) => this.#vae.encoderStages(size, keyParts);
     const shape = this.#momentsShape(size);
-    return planInBands(this.#gpu, stages, () => void then.make(empty(this.#gpu, shape)));
+    return planInBands(this.#gpu, stages, () => {
+      then.make(empty(this.#gpu, shape), this.#asCopied(inputsOf(then)));
+    });
   }
 
   /** Runs work while no other is run in bands: its plan holds for the memory that is there now. */
@@ -240,4 +251,8 @@ function joined(parts: readonly Values[]): Values {
     at += part.length;
   }
   return all;
+}
+
+function inputsOf({ inputs }: OfMoments): readonly Tensor[] {
+  return inputs?.() ?? [];
 }

@@ -1,4 +1,5 @@
-import { empty, type Tensor } from "../../tensor/mod.ts";
+import { gather, mul, sub, sum } from "../../ops/mod.ts";
+import { empty, noGrad, type Tensor } from "../../tensor/mod.ts";
 import { cutOf, runFinish, runPass, type Work } from "./plan.ts";
 
 /** The nearest code of each token. */
@@ -13,6 +14,8 @@ export interface Found {
 export interface FoundWithMargin extends Found {
   /** How far the second largest logit lies below the largest; 0 for a tie. */
   readonly margin: Tensor;
+  /** How far the logit of the code given lies below the largest, where one was given. */
+  readonly behind?: Tensor;
 }
 
 /**
@@ -28,9 +31,13 @@ export function search(query: Tensor, keys: Tensor): Found {
   return { index: scope.keep(index), largest: scope.keep(largest) };
 }
 
-/** The same as {@link search}, with the second largest logits: a little slower. */
-export function searchWithMargins(query: Tensor, keys: Tensor): FoundWithMargin {
-  return find(query, keys, true);
+/** The same as {@link search}, with the second largest logits, and those of codes given: a little slower. */
+export function searchWithMargins(query: Tensor, keys: Tensor, given?: Tensor): FoundWithMargin {
+  const found = find(query, keys, true);
+  if (!given) return found;
+  using scope = query.gpu.scope();
+  const logit = noGrad(() => sum(mul(query, gather(keys, given)), { axes: [-1] }));
+  return { ...found, behind: scope.keep(noGrad(() => sub(found.largest, logit))) };
 }
 
 /** Without `wantsMargins` the margins are undefined numbers. */
