@@ -1,4 +1,5 @@
 /** Work on many files, where one bad file must not stop the others. */
+import { printable } from "../checkpoint/errors.ts";
 import { ImageError } from "../data/errors.ts";
 import { OutOfMemoryError } from "../gpu/errors.ts";
 import { TokenFileError } from "../tokens/errors.ts";
@@ -20,7 +21,7 @@ export class Problems {
   }
 
   /**
-   * Tells of an error that is a file's own.
+   * Tells of an error that is a file's own; control characters, of a file's name say, are escaped.
    *
    * @param hint What to do about it, where the error does not say.
    * @throws The error itself, where it is not the file's: then the others would fail too.
@@ -29,7 +30,7 @@ export class Problems {
     const text = problemOf(file, error);
     if (text === undefined) throw error;
     this.#count++;
-    this.#progress.message(`coda: ${text}${hint}`);
+    this.#progress.message(`coda: ${printable(text)}${hint}`);
   }
 
   /**

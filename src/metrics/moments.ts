@@ -24,6 +24,8 @@ export class FeatureMoments {
   #rows: Float64Array[] = [];
   /** Sums of products; the lower triangle, row by row. */
   #products: Float64Array | undefined;
+  /** Of the rows so far: two sets that are compared with one take its decomposition once. */
+  #factor: Matrix | undefined;
 
   /** Of rows of so many numbers. */
   constructor(length: number) {
@@ -42,6 +44,7 @@ export class FeatureMoments {
     if (features.length !== this.length) {
       throw new TypeError(`features of ${this.length} and of ${features.length} numbers`);
     }
+    this.#factor = undefined;
     if (this.#count++ === 0) this.#origin.set(features);
     const row = Float64Array.from(features, (value, i) => value - this.#origin[i]);
     row.forEach((value, i) => this.#sum[i] += value);
@@ -59,12 +62,16 @@ export class FeatureMoments {
   }
 
   /**
-   * A matrix A of as few rows as can be with AᵀA the unbiased covariance.
+   * A matrix A of as few rows as can be with AᵀA the unbiased covariance; to be read, not changed.
    *
    * @internal
    * @throws {RangeError} where there are fewer than two rows.
    */
   factor(): Matrix {
+    return this.#factor ??= this.#decomposed();
+  }
+
+  #decomposed(): Matrix {
     if (this.#count < 2) {
       throw new RangeError(`${this.#count} images have no covariance: at least 2 are needed`);
     }

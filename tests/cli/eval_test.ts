@@ -19,28 +19,25 @@ gpuTest(
       const expected = await evaluate(tokenizer, files, { protocol: "original" });
       const args = ["eval", images, "--model", model, "--protocol", "original", "-q"];
 
-      const json = await coda([
-        ...args,
-        "-q",
-        "--json",
-        "--min-psnr",
-        "1",
-        "--out",
-        join(path, "out"),
-      ]);
-      assertEquals({ code: json.code, stderr: json.stderr }, { code: 0, stderr: "" });
+      const none = join(path, "none.png");
+      const kept = ["--min-psnr", "1", "--out", join(path, "out")];
+      const json = await coda([...args, none, "--json", ...kept]);
+      assertEquals(json.code, 1);
+      const problem = /^coda: .*none\.png: .*\ncoda: 1 of 3 files could not be measured\n$/;
+      assertMatch(json.stderr, problem);
       const found: EvaluationReport = JSON.parse(json.stdout);
       assertEquals(found.off.map((text) => text.split(":")[0]), [
         "LPIPS",
         "FID, KID",
         "resnet50-kid, resnet50-fd",
       ]);
-      assertEquals({ ...found, off: [], continuousVae: "" }, { ...expected, continuousVae: "" });
+      const named = { continuousVae: "", off: [], skipped: 1 };
+      assertEquals({ ...found, continuousVae: "", off: [] }, { ...expected, ...named });
 
       await Deno.writeTextFile(join(images, "bad.jpg"), "no image");
       const limits = ["--min-psnr", "99", "--min-ssim=-1", "--min-codebook", "1"];
       const page = join(path, "new", "report.html");
-      const text = await coda([...args, "-q", "--report", page, ...limits]); // as with --by-scale
+      const text = await coda([...args, "--report", page, ...limits]); // as with --by-scale
       assertEquals(text.code, 1);
       const shown = await Deno.readTextFile(page);
       assertStringIncludes(shown, `<dd>2 images; 1 could not be measured</dd>`);

@@ -114,3 +114,12 @@ Deno.test("KernelBlocks: the distance itself of few rows, the mean over blocks o
   assertAlmostEquals(blocksOf(1033).distance(), both, 1e-12);
   assertThrows(() => blocksOf(1).distance(), RangeError, "1 images");
 });
+
+Deno.test("moments are decomposed once, until a row is added", () => {
+  const moments = new FeatureMoments(2);
+  for (const [x, y] of [[0, 1], [2, 1], [3, 5], [1, 1]]) moments.add(Float32Array.of(x, y));
+  const factor = moments.factor();
+  assert(moments.factor() === factor);
+  moments.add(Float32Array.of(9, 9));
+  assert(moments.factor() !== factor);
+});

@@ -94,7 +94,8 @@ export async function evaluateImages(
     progress.message(stoppedText(report, files.length, options));
     return 130;
   }
-  console.log(json ? JSON.stringify(report, null, 2) : reportText(report));
+  const all = { ...report, skipped: report.skipped + errors.length };
+  console.log(json ? JSON.stringify(all, null, 2) : reportText(report));
   const low = belowThresholds(report, options);
   for (const text of low) progress.message(`coda: ${text}`);
   const code = problems.finish(files.length + errors.length, "measured");

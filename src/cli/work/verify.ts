@@ -1,4 +1,5 @@
 /** The work of `coda verify`. */
+import { printable } from "../../checkpoint/errors.ts";
 import { type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
 import { type ScaleVerification, type Verification, verifyTokens } from "../../evaluate/mod.ts";
 import type { Tokenizer } from "../../tokenizer.ts";
@@ -76,7 +77,7 @@ function linesOf({ tokens, verdict, scales }: ImageWithTokens & Verification): s
   const lines = scales.flatMap((scale, i) =>
     scale.differences.length > 0 ? [`  scale ${i + 1}: ${differencesText(scale)}`] : []
   );
-  return [`${tokens}: ${verdict}`, ...lines];
+  return [`${printable(tokens)}: ${verdict}`, ...lines];
 }
 
 function differencesText({ grid, differences }: ScaleVerification): string {
