@@ -1,0 +1,78 @@
+import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { join } from "@std/path";
+import { saveImage } from "../../../src/data/mod.ts";
+import { evaluate } from "../../../src/evaluate/mod.ts";
+import type { Gpu } from "../../../src/gpu/mod.ts";
+import { Tokenizer } from "../../../src/tokenizer.ts";
+import { pattern, writeTokenizer } from "../../cli/tiny_tokenizer.ts";
+import { withFolder } from "../../data/photos.ts";
+import { BrowserPage, CHROMIUM } from "../../support/chromium.ts";
+import { testGpu } from "../../support/gpu.ts";
+
+async function writeReport(gpu: Gpu, folder: string, report: string): Promise<void> {
+  await writeTokenizer(gpu, join(folder, "model"));
+  using tokenizer = await Tokenizer.load(join(folder, "model"), { gpu });
+  const files = [0, 1, 2].map((i) => join(folder, `${i}.png`));
+  for (const [i, file] of files.entries()) await saveImage(file, pattern(16, 12, 7 + i));
+  await evaluate(tokenizer, files, { protocol: "original", report });
+}
+
+Deno.test({
+  name: "report: slider, choices and tokens in a browser, where there is one",
+  ignore: CHROMIUM === undefined || Deno.env.get("CODA_NO_GPU") === "1",
+  sanitizeOps: false, // the shared device outlives the test
+  sanitizeResources: false,
+  fn: () =>
+    withFolder(async (folder) => {
+      const report = join(folder, "report.html");
+      await writeReport(await testGpu(), folder, report);
+      await using page = await BrowserPage.open(CHROMIUM!, report);
+      const text = (part: string) =>
+        page.run(`document.querySelector('${part}').innerText`) as Promise<string>;
+
+      assertEquals(await page.run("document.documentElement.scrollWidth <= innerWidth"), true);
+      assertEquals(await page.run("[...document.images].every((i) => i.naturalWidth > 0)"), true);
+
+      const slider = "document.querySelector('#compare [data-part=slider]')";
+      await page.run(`${slider}.focus()`);
+      await page.press("ArrowRight");
+      assertEquals(await page.run(`${slider}.value`), "501");
+      const stage = "document.querySelector('#compare [data-part=stage]')";
+      assertEquals(await page.run(`${stage}.style.getPropertyValue("--at")`), "50.1%");
+
+      const caption = "#compare [data-part=caption]";
+      const first = await text(caption);
+      assertMatch(first, /Left: original\s+Right: all tokens, [\d.]+ dB/);
+      await page.run(`document.querySelector('[data-compare="2"]').click()`);
+      assertNotEquals(await text(caption), first);
+
+      const grid = "document.querySelector('#tokens [data-part=grid]')";
+      await page.run(`${grid}.scrollIntoView({ block: "center" })`);
+      const box = await page.run(`(({ x, y, width, height }) => [x, y, width, height])(
+        ${grid}.getBoundingClientRect())`) as number[];
+      await page.run(`(() => {
+        const scale = document.querySelector('#tokens [data-part=scale]');
+        scale.value = scale.max;
+        scale.dispatchEvent(new Event("input"));
+      })()`);
+      await page.click(box[0] + box[2] * 0.9, box[1] + box[3] * 0.1);
+      const data = await page.run("JSON.parse(document.getElementById('data').textContent)") as {
+        images: { grids: number[][]; tokens: number[][] }[];
+        counts: number[];
+      };
+      const { grids, tokens } = data.images[0];
+      const [rows, columns] = grids[2];
+      const code = "#tokens [data-part=code]";
+      const last = tokens[2][columns - 1];
+      assertEquals(rows * columns, tokens[2].length);
+      assertMatch(
+        await text(code),
+        new RegExp(`scale 3, row 1, column ${columns}\\s+code ${last}\\s`),
+      );
+      assertMatch(await text(code), new RegExp(`used ${data.counts[last]}×`));
+      await page.press("ArrowDown");
+      const below = tokens[2][2 * columns - 1];
+      assertMatch(await text(code), new RegExp(`row 2, column ${columns}\\s+code ${below}\\s`));
+      assertEquals(page.complaints, []);
+    }),
+});
