@@ -21,7 +21,7 @@ import { figure, svgOf } from "./claims/figure.ts";
 import { momentsOf } from "./claims/log.ts";
 import { markdownOf } from "./claims/markdown.ts";
 import { Photographs, type Quality } from "./claims/quality.ts";
-import type { RunResult } from "./claims/result.ts";
+import type { Measured, RunResult } from "./claims/result.ts";
 import { type ClaimRun, type Folders, LOOKED_AT, runsOf, type Sizes } from "./claims/runs.ts";
 import { settingOf } from "./report/setting.ts";
 
@@ -81,17 +81,12 @@ async function finish(run: ClaimRun): Promise<boolean> {
     if (stopped) return false;
   }
   using tokenizer = await Tokenizer.load(folder, { gpu });
-  const { name, title, trains, claim } = run;
-  const result: RunResult = {
-    name,
-    title,
-    trains,
-    claim,
+  const measured: Measured = {
     levels: tokenizer.quantizer.config.patchSizes.length,
     heldOut: await photographs.fromTokens(tokenizer),
     ...await momentsOf(folder, run.options.warmupSteps ?? 0),
   };
-  await writeWhole(doneFile(name), JSON.stringify(result));
+  await writeWhole(doneFile(run.name), JSON.stringify(measured));
   return true;
 }
 
@@ -107,7 +102,12 @@ async function write(): Promise<void> {
     photographs: { train: trained, heldOut: photographs.images.length, lookedAt: LOOKED_AT },
     continuous: await continuousQuality(),
     compute: computeOf(tokenizer, coda, trained),
-    runs: runs.map(({ name }): RunResult => JSON.parse(Deno.readTextFileSync(doneFile(name)))),
+    runs: runs.map(({ name, title, trains, claim }): RunResult => {
+      const { levels, heldOut, training, looks }: Measured = JSON.parse(
+        Deno.readTextFileSync(doneFile(name)),
+      );
+      return { name, title, trains, claim, levels, heldOut, training, looks };
+    }),
   };
   await writeWhole(`${flags.out}.json`, JSON.stringify(result, undefined, 2) + "\n");
   await writeWhole(`${flags.out}.svg`, await svgOf(figure(result)));

@@ -1,11 +1,11 @@
 import type { Evaluation, TrainingProgress } from "../../src/train/mod.ts";
-import type { RunResult } from "./result.ts";
+import type { Measured } from "./result.ts";
 
 /** What a run's metrics.jsonl says, by steps counted from the first joint one. */
 export async function momentsOf(
   folder: string,
   warmupSteps: number,
-): Promise<Pick<RunResult, "training" | "looks">> {
+): Promise<Pick<Measured, "training" | "looks">> {
   const text = await Deno.readTextFile(`${folder}/metrics.jsonl`);
   const lines: Line[] = text.trimEnd().split("\n").map((line) => JSON.parse(line));
   const reports = lines.filter((line): line is TrainingProgress => !isLook(line));

@@ -9,6 +9,7 @@ import { percent, runNamed, verdictsOf } from "./verdicts.ts";
 export function markdownOf(result: ClaimsResult): string {
   const { setting, sizes, photographs } = result;
   const { steps, warmupSteps, batch, imageSize, codebookSize, seed } = sizes;
+  const longer = VQGAN_FACTOR * steps;
   return `# The paper's claims, at the scale of one machine
 
 ![Four charts: codebook use, PSNR by compute, the parts of CODA one by one, PSNR by residual levels](claims.svg)
@@ -20,9 +21,7 @@ Every run sees crops of ${imageSize}² from the same ${photographs.train} photog
 losses 0.2·L1 + L2 + L_q (+ 0.05·L_e where there is one), AdamW at 5e-4 falling to 0 as half a cosine,
 seed ${seed}; encoder and decoder are those of the embedded tiny-kl-f8, which VQGAN trains from scratch.
 Where the VAE is there already, its quantizer first trains ${warmupSteps} steps of 8 latents alone; then come ${steps} joint
-steps, VQGAN's ${
-    VQGAN_FACTOR * steps
-  }. No perceptual and no adversarial loss, unlike the paper's. Evaluation: ${photographs.heldOut} held-out
+steps; VQGAN takes as many, and in another run ${longer}. No perceptual and no adversarial loss, unlike the paper's. Evaluation: ${photographs.heldOut} held-out
 photographs by \`center-${imageSize}\` (Lanczos to that short side, centre crop, mean latent, 8 bits).
 \`resnet50-kid\` is the kernel distance on ResNet-50's features, the less the better; it is no FID.
 
@@ -30,6 +29,7 @@ photographs by \`center-${imageSize}\` (Lanczos to that short side, centre crop,
 
 ${verdictTable(result)}
 
+The paper's numbers are rFID on ImageNet; what is beside them here is PSNR, or \`resnet50-kid\`.
 A few hundred steps on a few hundred photographs show how much of a codebook is used from its start on,
 what quantizing a latent that is good already costs, and what that saves beside learning all of it. They
 do not show what VQGAN reaches in the 300,000 iterations that it is trained for, nor how the parts of

@@ -1,7 +1,7 @@
 import type { Setting } from "../report/result.ts";
 import type { Compute } from "./compute.ts";
 import type { Quality, TokenQuality } from "./quality.ts";
-import type { Claim, Sizes } from "./runs.ts";
+import type { ClaimRun, Sizes } from "./runs.ts";
 
 /** How a run was doing at a step. */
 export interface Moment {
@@ -19,16 +19,12 @@ export interface Look extends Moment {
   readonly psnr: number;
 }
 
-/** What a run came to. */
-export interface RunResult {
-  /** What `--only` calls it. */
-  readonly name: string;
-  /** What tables call it. */
-  readonly title: string;
-  /** What is trained beside the quantizer. */
-  readonly trains: string;
-  /** The table that it belongs to. */
-  readonly claim: Claim;
+/** A run and what it came to. */
+export interface RunResult extends Measured, Pick<ClaimRun, "name" | "title" | "trains" | "claim"> {
+}
+
+/** What was measured of a run. */
+export interface Measured {
   /** How many residual levels its quantizer has. */
   readonly levels: number;
   /** On all held-out photographs, at the end. */
