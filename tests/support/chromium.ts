@@ -36,16 +36,14 @@ export class BrowserPage implements AsyncDisposable {
   readonly complaints: string[] = [];
   #process: Deno.ChildProcess;
   #profile: string;
-  #socket: WebSocket;
+  #socket?: WebSocket;
   #session = "";
   #lastId = 0;
   #waiting = new Map<number, (result: Record<string, unknown>) => void>();
 
-  private constructor(process: Deno.ChildProcess, profile: string, socket: WebSocket) {
+  private constructor(process: Deno.ChildProcess, profile: string) {
     this.#process = process;
     this.#profile = profile;
-    this.#socket = socket;
-    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
   }
 
   /** Starts a browser and opens a file. */
@@ -56,21 +54,43 @@ export class BrowserPage implements AsyncDisposable {
       stdout: "null",
       stderr: "null",
     }).spawn();
-    const socket = new WebSocket(await addressOf(join(profile, "DevToolsActivePort")));
-    await new Promise((resolve) => socket.onopen = resolve);
-    const page = new BrowserPage(process, profile, socket);
-    const { targetId } = await page.#send("Target.createTarget", { url: "about:blank" });
-    const attached = await page.#send("Target.attachToTarget", { targetId, flatten: true });
-    page.#session = String(attached.sessionId);
-    for (const domain of ["Runtime", "Network", "Log"]) await page.#send(`${domain}.enable`, {});
-    await page.#send("Page.navigate", { url: new URL(file, "file:///").href });
-    while (!await page.run(`document.readyState === "complete"`)) await pause();
-    return page;
+    const page = new BrowserPage(process, profile);
+    try {
+      await page.#connect();
+      await page.#navigate(new URL(file, "file:///").href);
+      return page;
+    } catch (error) {
+      await page[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
-  /** The value of an expression on the page. */
+  async #connect(): Promise<void> {
+    const address = await addressOf(join(this.#profile, "DevToolsActivePort"));
+    const socket = this.#socket = new WebSocket(address);
+    socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = () => reject(new Error(`${address}: the browser does not answer`));
+    });
+  }
+
+  async #navigate(url: string): Promise<void> {
+    const { targetId } = await this.#send("Target.createTarget", { url: "about:blank" });
+    const attached = await this.#send("Target.attachToTarget", { targetId, flatten: true });
+    this.#session = String(attached.sessionId);
+    for (const domain of ["Runtime", "Network", "Log"]) await this.#send(`${domain}.enable`, {});
+    await this.#send("Page.navigate", { url });
+    while (!await this.run(`document.readyState === "complete"`)) await pause();
+  }
+
+  /** The value of an expression on the page. @throws {Error} what it throws there. */
   async run(expression: string): Promise<unknown> {
-    const { result } = await this.#send("Runtime.evaluate", { expression, returnByValue: true });
+    const { result, exceptionDetails } = await this.#send("Runtime.evaluate", {
+      expression,
+      returnByValue: true,
+    });
+    if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
     return (result as { value: unknown }).value;
   }
 
@@ -90,8 +110,13 @@ export class BrowserPage implements AsyncDisposable {
 
   /** Ends the browser. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = new Promise((resolve) => this.#socket.onclose = resolve);
-    this.#process.kill();
+    const socket = this.#socket;
+    const closed = socket && socket.readyState !== WebSocket.CLOSED
+      ? new Promise((resolve) => socket.onclose = resolve)
+      : undefined;
+    try {
+      this.#process.kill();
+    } catch { /* it has ended by itself */ }
     await this.#process.status;
     await closed;
     await Deno.remove(this.#profile, { recursive: true }).catch(() => {});
@@ -100,20 +125,24 @@ export class BrowserPage implements AsyncDisposable {
   #send(method: string, params: unknown): Promise<Record<string, unknown>> {
     const id = ++this.#lastId;
     const sessionId = this.#session === "" ? undefined : this.#session;
-    this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
+    this.#socket!.send(JSON.stringify({ id, method, params, sessionId }));
     return new Promise((resolve) => this.#waiting.set(id, resolve));
   }
 
   #receive({ id, method, params, result }: Message): void {
     if (id !== undefined) this.#waiting.get(id)?.(result ?? {});
-    const text = JSON.stringify(params);
     if (method === "Runtime.exceptionThrown" || method === "Log.entryAdded") {
-      this.complaints.push(text);
+      this.complaints.push(JSON.stringify(params));
     }
-    if (method === "Network.requestWillBeSent" && !/"url":"(data|file|about):/.test(text)) {
-      this.complaints.push(text);
+    if (method === "Network.requestWillBeSent" && !/^(data|file|about):/.test(urlOf(params))) {
+      this.complaints.push(`asks for ${urlOf(params)}`);
     }
   }
+}
+
+/** What a request is for: that alone, as the rest names the page itself, which asked. */
+function urlOf(params: unknown): string {
+  return (params as { request: { url: string } }).request.url;
 }
 
 /** The address that the browser writes into its profile once it listens. */

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertNotEquals } from "@std/assert";
+import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { saveImage } from "../../../src/data/mod.ts";
 import { evaluate } from "../../../src/evaluate/mod.ts";
@@ -16,6 +16,29 @@ async function writeReport(gpu: Gpu, folder: string, report: string): Promise<vo
   for (const [i, file] of files.entries()) await saveImage(file, pattern(16, 12, 7 + i));
   await evaluate(tokenizer, files, { protocol: "original", report });
 }
+
+const SVG = { headers: { "content-type": "image/svg+xml" } };
+
+/** A page that asks a server for a picture, as a report must not. */
+const ASKING = (address: string) => `<!doctype html><img src="${address}">`;
+
+Deno.test({
+  name: "BrowserPage: tells of a request, and of what an expression throws",
+  ignore: CHROMIUM === undefined,
+  fn: () =>
+    withFolder(async (folder) => {
+      await using server = Deno.serve(
+        { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+        () => new Response("<svg xmlns='http://www.w3.org/2000/svg'/>", SVG),
+      );
+      const address = `http://127.0.0.1:${server.addr.port}/picture.svg`;
+      const file = join(folder, "asking.html");
+      await Deno.writeTextFile(file, ASKING(address));
+      await using page = await BrowserPage.open(CHROMIUM!, file);
+      assertEquals(page.complaints, [`asks for ${address}`]);
+      await assertRejects(() => page.run("missing.name"), Error, "missing is not defined");
+    }),
+});
 
 Deno.test({
   name: "report: slider, choices and tokens in a browser, where there is one",
