@@ -1,15 +1,16 @@
 import { resolve } from "@std/path";
-import { type Image, ImageError, ImageSizeError, loadImage } from "../data/mod.ts";
-import { OutOfMemoryError } from "../gpu/mod.ts";
+import { type Image, ImageError, loadImage } from "../data/mod.ts";
 import type { Tokenizer } from "../tokenizer.ts";
-import { type AutoencoderKL, NotFiniteError } from "../vae/mod.ts";
+import type { AutoencoderKL } from "../vae/mod.ts";
 import { EvaluationFolder } from "./folder.ts";
+import { isOfImage } from "./image_error.ts";
 import type { Judges } from "./judges.ts";
 import { measure, type MeasuredImage } from "./measure.ts";
 import type { ProtocolName } from "./protocol_names.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { Reconstructor } from "./reconstruct.ts";
 import { Choice } from "./report/choose.ts";
+import { Grids, gridsOf } from "./report/grids.ts";
 import { expectWritable, writePage } from "./report/write.ts";
 import { type SetMeasures, Tally } from "./tally.ts";
 import { weightsId } from "./weights_id.ts";
@@ -33,12 +34,16 @@ export interface EvaluateOptions {
    * in itself. `byScale` goes with it.
    */
   readonly report?: string;
+  /** How many files more were named that are no images: `skipped` counts them too; 0. */
+  readonly missing?: number;
   /** Ends it after the image under way. */
   readonly signal?: AbortSignal;
   /** Told, before the first image, of how many were done before. */
   readonly onBegin?: (done: number) => void;
   /** Told of how many images are done. */
   readonly onImage?: (done: number) => void;
+  /** Told of what was measured, before the report is begun: that may fail, or be stopped. */
+  readonly onMeasured?: (found: EvaluationReport) => void;
   /** Told of how much of the report is done. */
   readonly onReport?: (done: number, total: number) => void;
   /** Told of an image that cannot be measured, and why; it is left out. Without it, it is thrown. */
@@ -70,7 +75,7 @@ const MAX_PIXELS = 2 ** 28;
  * Measures a tokenizer on images (SPEC section 7): PSNR, SSIM, LPIPS and distances of sets, of the
  * reconstructions from tokens and of the continuous VAE beside them, and the use of the codebook. Images
  * go through one by one, all measures in one pass; memory does not grow with their number. For a report
- * the images that it shows go through once more.
+ * the images that it shows go through once more; one that does not is left out there, by name.
  *
  * @param files The images' files.
  * @throws {RangeError} where no image could be measured.
@@ -99,6 +104,7 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
   const { protocol = "center-256", judges = NO_JUDGES, seed = 0, signal, report: page } = options;
+  const { missing = 0 } = options;
   const byScale = options.byScale || page !== undefined;
   const continuous = options.continuous ?? { name: "the tokenizer's VAE", vae: tokenizer.vae };
   if (page !== undefined) await expectWritable(page);
@@ -108,7 +114,8 @@ export async function evaluate(
     byScale,
   });
   const settled = { ...options, protocol, judges, seed, byScale };
-  const { tally, choice, skipped, stopped } = await measureAll(tokenizer, models, files, settled);
+  const pass = await measureAll(tokenizer, models, files, settled);
+  const { tally, skipped, stopped } = pass;
   if (tally.images === 0) {
     if (stopped) signal?.throwIfAborted();
     throw new RangeError(noneText(skipped));
@@ -118,17 +125,20 @@ export async function evaluate(
     protocolWords: PROTOCOLS[protocol].words,
     model: tokenizer.modelId,
     continuousVae: continuous.name,
-    skipped,
+    skipped: skipped + missing,
     stopped,
     off: judges.off,
     ...tally.measures(),
   };
-  if (page === undefined || stopped) return report;
+  if (stopped) return report;
+  options.onMeasured?.(report);
+  if (page === undefined) return report;
   const isWritten = await writePage(page, {
     report,
     tokenizer,
     models,
-    chosen: choice.chosen(),
+    chosen: pass.choice.chosen(),
+    grids: pass.grids.texts,
     counts: tally.counts,
     meanPixels: tally.meanPixels,
     maxPixels: MAX_PIXELS,
@@ -147,6 +157,7 @@ type Settled =
 interface Pass {
   readonly tally: Tally;
   readonly choice: Choice;
+  readonly grids: Grids;
   readonly skipped: number;
   readonly stopped: boolean;
 }
@@ -161,10 +172,11 @@ async function measureAll(
   const { judges, signal } = options;
   const folder = await openFolder(tokenizer, options);
   const tally = new Tally(tokenizer.quantizer.config.codebookSize, judges.networks);
-  const choice = new Choice();
+  const [choice, grids] = [new Choice(), new Grids()];
   const add = (image: MeasuredImage) => {
     tally.add(image);
     choice.add(image);
+    grids.add(gridsOf(tokenizer, image));
   };
   const left = new Set(distinct(files));
   const total = left.size;
@@ -185,7 +197,7 @@ async function measureAll(
     } else skipped++;
     options.onImage?.(tally.images + skipped);
   }
-  return { tally, choice, skipped, stopped: tally.images + skipped < total };
+  return { tally, choice, grids, skipped, stopped: tally.images + skipped < total };
 }
 
 /** The folder of results; undefined where none is kept. */
@@ -255,10 +267,4 @@ async function measuredOr(
     onSkip(file, error);
     return undefined;
   }
-}
-
-/** Whether an error is that of an image, not of what would fail for all of them. */
-function isOfImage(error: unknown): error is Error {
-  return error instanceof ImageError || error instanceof ImageSizeError ||
-    error instanceof NotFiniteError || error instanceof OutOfMemoryError;
 }

@@ -4,7 +4,7 @@ import { evaluate, type EvaluationReport } from "../../src/evaluate/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import { withFolder } from "../data/photos.ts";
 import { gpuTest } from "../support/gpu.ts";
-import { coda } from "./program.ts";
+import { coda, runFile } from "./program.ts";
 import { writeImages, writeTokenizer } from "./tiny_tokenizer.ts";
 
 gpuTest(
@@ -37,10 +37,10 @@ gpuTest(
       await Deno.writeTextFile(join(images, "bad.jpg"), "no image");
       const limits = ["--min-psnr", "99", "--min-ssim=-1", "--min-codebook", "1"];
       const page = join(path, "new", "report.html");
-      const text = await coda([...args, "--report", page, ...limits]); // as with --by-scale
+      const text = await coda([...args, none, "--report", page, ...limits]); // as with --by-scale
       assertEquals(text.code, 1);
       const shown = await Deno.readTextFile(page);
-      assertStringIncludes(shown, `<dd>2 images; 1 could not be measured</dd>`);
+      assertStringIncludes(shown, `<dd>2 images; 2 could not be measured</dd>`);
       assertStringIncludes(shown, `<strong>${expected.discrete.psnr!.toFixed(2)} dB</strong>`);
       assertStringIncludes(
         text.stdout,
@@ -53,11 +53,30 @@ gpuTest(
       assertMatch(text.stdout, new RegExp(used));
       assertMatch(text.stdout, new RegExp(`3 scales +[\\d.]+ +${discrete.psnr!.toFixed(2)} dB`));
       const lines = text.stderr.trim().split("\n");
-      assertEquals(lines.length, 4, text.stderr);
-      assertMatch(lines[0], /bad\.jpg: is not an image/);
-      assertMatch(lines[1], /--min-psnr 99 is not reached: [\d.]+ at original$/);
-      assertMatch(lines[2], /--min-codebook 1 is not reached: [\d.]+ at original$/);
-      assertEquals(lines[3], "coda: 1 of 3 files could not be measured");
+      assertEquals(lines.length, 5, text.stderr);
+      assertMatch(lines[0], /none\.png: /);
+      assertMatch(lines[1], /bad\.jpg: is not an image/);
+      assertMatch(lines[2], /--min-psnr 99 is not reached: [\d.]+ at original$/);
+      assertMatch(lines[3], /--min-codebook 1 is not reached: [\d.]+ at original$/);
+      assertEquals(lines[4], "coda: 2 of 4 files could not be measured");
+    }),
+);
+
+gpuTest(
+  "eval: interrupted while it writes its page, it has printed what it measured",
+  (gpu) =>
+    withFolder(async (path) => {
+      const [model, images] = [join(path, "model"), join(path, "images")];
+      await writeTokenizer(gpu, model);
+      await writeImages(images, [[16, 12], [13, 17]]);
+      const page = join(path, "pages", "report.html");
+      const args = ["eval", images, "--model", model, "--protocol", "original", "-q"];
+      const ended = await runFile("tests/cli/eval_interrupted.ts", [...args, "--report", page]);
+      assertEquals(ended.code, 130, ended.stderr);
+      assertMatch(ended.stdout, /^2 images at original: [^]*bits per pixel\n/);
+      const stopped = `coda: stopped before ${page} was written; what was measured stands above\n`;
+      assertEquals(ended.stderr, stopped);
+      assertEquals([...Deno.readDirSync(join(path, "pages"))], []);
     }),
 );
 

@@ -65,6 +65,7 @@ export async function evaluateImages(
   using stop = stopOnInterrupt();
   const problems = new Problems(progress);
   for (const error of errors) problems.add(error.file, error);
+  let isMeasured = false;
   const report = await evaluate(tokenizer, files, {
     continuous,
     judges,
@@ -73,9 +74,15 @@ export async function evaluateImages(
     byScale,
     out,
     report: options.report,
+    missing: errors.length,
     signal: stop.signal,
     onBegin: (done) => progress.begin(done),
     onImage: (done) => progress.update(done),
+    onMeasured: (found) => {
+      isMeasured = true;
+      progress[Symbol.dispose](); // its line would stand before what is printed
+      console.log(json ? JSON.stringify(found, null, 2) : reportText(found));
+    },
     onReport: (done, total) => {
       page.total = total;
       if (done === 0) page.begin(0);
@@ -86,16 +93,18 @@ export async function evaluateImages(
     if (error instanceof DOMException && stop.signal.aborted) return undefined;
     throw error;
   });
+  page[Symbol.dispose]();
   if (report === undefined) {
     progress.message("coda: stopped before the first image");
     return 130;
   }
   if (report.stopped) {
-    progress.message(stoppedText(report, files.length, options));
+    const where = isMeasured
+      ? `before ${options.report} was written`
+      : `after ${report.images} of ${files.length} images`;
+    progress.message(`coda: stopped ${where}; ${keptText(isMeasured, options)}`);
     return 130;
   }
-  const all = { ...report, skipped: report.skipped + errors.length };
-  console.log(json ? JSON.stringify(all, null, 2) : reportText(report));
   const low = belowThresholds(report, options);
   for (const text of low) progress.message(`coda: ${text}`);
   const code = problems.finish(files.length + errors.length, "measured");
@@ -124,16 +133,10 @@ async function loadContinuous(
   };
 }
 
-function stoppedText(
-  { images, skipped }: EvaluationReport,
-  total: number,
-  { out, report }: EvalOptions,
-): string {
-  const how = out === undefined
-    ? "nothing was kept, as there is no --out"
-    : "the same command goes on";
-  const where = images + skipped === total ? `, before ${report} was written` : "";
-  return `coda: stopped after ${images} of ${total} images${where}; ${how}`;
+/** What an evaluation that was stopped leaves. */
+function keptText(isMeasured: boolean, { out }: EvalOptions): string {
+  if (out !== undefined) return "the same command goes on";
+  return isMeasured ? "what was measured stands above" : "nothing was kept, as there is no --out";
 }
 
 /** A sentence for each mean that is below what it was to be. */

@@ -45,14 +45,26 @@ export function logAxis(values: readonly number[], room = 0.05): Axis {
   const [start, end] = [low - margin, high + margin];
   const place = (value: number) => (Math.log10(value) - start) / (end - start);
   const factors = end - start > 2.5 ? [1] : [1, 2, 5];
+  const tick = (value: number) => ({ value, place: place(value) });
   const ticks: Tick[] = [];
   for (let decade = Math.floor(start); decade <= end; decade++) {
     for (const factor of factors) {
       const value = Number(`${factor}e${decade}`);
-      if (place(value) >= 0 && place(value) <= 1) ticks.push({ value, place: place(value) });
+      if (place(value) >= 0 && place(value) <= 1) ticks.push(tick(value));
     }
   }
-  return { ticks, place };
+  if (ticks.length > 1) return { ticks, place };
+  return { ticks: stepsBetween(10 ** start, 10 ** end).map(tick), place };
+}
+
+/** Multiples of a round number between two numbers, at least two. */
+function stepsBetween(low: number, high: number): number[] {
+  const step = roundStep((high - low) / 4); // at most half of the way
+  const [first, last] = [Math.ceil(low / step - 1e-9), Math.floor(high / step + 1e-9)];
+  return Array.from(
+    { length: last - first + 1 },
+    (_, i) => Number(((first + i) * step).toPrecision(12)),
+  );
 }
 
 /** The least of 1, 2, 2.5 and 5 times a power of ten that is not below a number. */

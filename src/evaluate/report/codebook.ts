@@ -1,5 +1,4 @@
 import type { CodebookUse } from "../../metrics/mod.ts";
-import type { Quantizer } from "../../quantizer/mod.ts";
 import type { EvaluationReport } from "../evaluate.ts";
 import { type Axis, axisTo, logAxis } from "./axes.ts";
 import { across, CHART, chart, upwards } from "./chart.ts";
@@ -13,17 +12,16 @@ const MOST_POINTS = 400;
 /** How the codebook is used: overall, and by scale. */
 export function codebookSection(
   { codebook }: EvaluationReport,
-  { config }: Quantizer,
   counts: readonly Float64Array[],
+  grids: readonly string[],
 ): Html {
   const { size } = codebook;
   const sorted = totals(counts).sort().reverse();
   const used = sorted.subarray(0, sorted.findLastIndex((n) => n > 0) + 1);
   const tokens = sumOf(sorted);
-  const rows = codebook.scales.map((use, i) => {
-    const side = config.patchSizes[i];
-    return row(String(i + 1), `${side}×${side}`, use, sumOf(counts[i]), size);
-  });
+  const rows = codebook.scales.map((use, i) =>
+    row(String(i + 1), grids[i], use, sumOf(counts[i]), size)
+  );
   return markup`<section id="codebook" aria-labelledby="codebook-title">
 <h2 id="codebook-title">Codebook</h2>
 <p>${count(used.length)} of ${count(size)} codes are used by ${count(tokens)} tokens. The curve has

@@ -23,7 +23,7 @@ export async function showCodes(
   const found = await neighboursOf(tokenizer.quantizer, codes, NEIGHBOURS);
   const neighbours = new Map(codes.map((code, i) => [code, found[i]]));
   const all = sorted([codes, found.flat().map(({ code }) => code)]);
-  if (all.length > MOST_SWATCHES) return { neighbours };
+  if (all.length === 0 || all.length > MOST_SWATCHES) return { neighbours };
   const sheet = await address(await swatchSheet(tokenizer, all), PICTURE_QUALITY);
   return { neighbours, swatches: { codes: all, sheet } };
 }

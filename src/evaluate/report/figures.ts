@@ -6,6 +6,11 @@ export function count(value: number): string {
   return value.toLocaleString("en-US");
 }
 
+/** How many there are of something: "1 image", "2 images". */
+export function counted(value: number, name: string): string {
+  return `${count(value)} ${name}${value === 1 ? "" : "s"}`;
+}
+
 /** Bits of a pixel, with as many digits as tell scales apart. */
 export function bitsText(bitsPerPixel: number): string {
   return bitsPerPixel >= 0.1 ? bitsPerPixel.toFixed(3) : bitsPerPixel.toPrecision(3);
@@ -19,4 +24,9 @@ export function percent(share: number): string {
 /** An image's name on the page: its folders are of no concern to a reader elsewhere. */
 export function nameOf(file: string): string {
   return printable(basename(file));
+}
+
+/** The name of a model: that of its file, or what the hub calls it. */
+export function modelName(name: string): string {
+  return name.startsWith("hf:") ? printable(name) : nameOf(name);
 }

@@ -1,7 +1,7 @@
 import { decibels } from "../quality_rows.ts";
 import type { Group } from "./choose.ts";
 import { AMPLIFICATION, errorColour, FULL_ERROR } from "./error_map.ts";
-import { nameOf } from "./figures.ts";
+import { counted, nameOf } from "./figures.ts";
 import { type Html, markup } from "./html.ts";
 import { PICTURE_QUALITY, PICTURE_SIDE, type ShownImage } from "./show.ts";
 
@@ -20,15 +20,24 @@ const GROUPS: readonly (readonly [Group, title: string])[] = [
   ["best", "Best, by PSNR from tokens"],
 ];
 
+/** What the section is called: one image is neither the worst nor the best. */
+export function galleryName(images: readonly ShownImage[]): string {
+  return images.length === 1 ? "the image" : "worst and best";
+}
+
 /** The images that are shown, each with its figures and error maps. */
 export function gallerySection(images: readonly ShownImage[]): Html {
   return markup`<section id="images" aria-labelledby="images-title">
-<h2 id="images-title">Worst and best</h2>
+<h2 id="images-title">${images.length === 1 ? "The image" : "Worst and best"}</h2>
 <p>Error maps show, for each pixel, how far red, green and blue are from the original in the mean,
 amplified ${AMPLIFICATION} times: ${FULL_ERROR} of 255 levels and more have the brightest colour.
 Errors and all figures are of the exact pixels.</p>
 ${legend()}
-${GROUPS.map(([group, title]) => groupOf(images, group, title))}
+${
+    images.length === 1
+      ? cards([...images.entries()])
+      : GROUPS.map(([group, title]) => groupOf(images, group, title))
+  }
 <p class="note">Photographs are embedded as WebP of quality ${PICTURE_QUALITY}, error maps without
 loss, both with at most ${PICTURE_SIDE} pixels a side.</p>
 </section>`;
@@ -38,7 +47,11 @@ function groupOf(images: readonly ShownImage[], group: Group, title: string): Ht
   const own = [...images.entries()].filter(([, image]) => image.group === group);
   if (own.length === 0) return markup``;
   return markup`<h3>${title}</h3>
-<div class="cards">${own.map(([number, image]) => card(image, number))}</div>`;
+${cards(own)}`;
+}
+
+function cards(images: readonly [number, ShownImage][]): Html {
+  return markup`<div class="cards">${images.map(([number, image]) => card(image, number))}</div>`;
 }
 
 function card(shown: ShownImage, number: number): Html {
@@ -72,7 +85,9 @@ data-image="${number}" data-form="${key}" alt="${nameOf(image.file)}: ${name}">
 
 function changeText(changed: number): Html {
   if (changed === 0) return markup``;
-  return markup`<p class="warning">${changed} tokens are others now than when it was measured: on
+  return markup`<p class="warning">${counted(changed, "token")} of it ${
+    changed === 1 ? "is another" : "are others"
+  } now than when it was measured: on
 another adapter, or the file has changed.</p>`;
 }
 

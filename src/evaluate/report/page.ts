@@ -6,7 +6,8 @@ import type { EvaluationReport } from "../evaluate.ts";
 import { codebookSection } from "./codebook.ts";
 import type { ShownCodes } from "./codes.ts";
 import { compareSection } from "./compare.ts";
-import { gallerySection } from "./gallery.ts";
+import { counted, nameOf } from "./figures.ts";
+import { galleryName, gallerySection } from "./gallery.ts";
 import { Html, markup } from "./html.ts";
 import { rateSection } from "./rate.ts";
 import { scalesSection } from "./scales.ts";
@@ -22,22 +23,44 @@ export interface PageContent {
   readonly quantizer: Quantizer;
   /** The images that are shown. */
   readonly images: readonly ShownImage[];
+  /** The files of those that were to be shown, and could not be any more. */
+  readonly unshown: readonly string[];
   /** Their codes. */
   readonly codes: ShownCodes;
+  /** The grid of each scale, in words. */
+  readonly grids: readonly string[];
   /** How often each scale chose each code. */
   readonly counts: readonly Float64Array[];
   /** The pixels of an image in the mean. */
   readonly meanPixels: number;
 }
 
-const PARTS = [
-  ["compare", "side by side"],
-  ["images", "worst and best"],
-  ["scales", "scales"],
-  ["rate", "rate"],
-  ["codebook", "codebook"],
-  ["tokens", "tokens"],
-] as const;
+/** A part of the page. */
+interface Part {
+  readonly id: string;
+  /** What leads to it. */
+  readonly name: string;
+  readonly section: Html;
+  /** Whether the page's script fills it. */
+  readonly isFilled?: boolean;
+}
+
+/** The parts; only those of the whole set where no image can be shown. */
+function partsOf(content: PageContent): Part[] {
+  const { report, quantizer, images, codes, counts, grids, meanPixels } = content;
+  const set = [
+    { id: "rate", name: "rate", section: rateSection(report, meanPixels) },
+    { id: "codebook", name: "codebook", section: codebookSection(report, counts, grids) },
+  ];
+  if (images.length === 0) return set;
+  return [
+    { id: "compare", name: "side by side", section: compareSection(), isFilled: true },
+    { id: "images", name: galleryName(images), section: gallerySection(images) },
+    { id: "scales", name: "scales", section: scalesSection(images) },
+    ...set,
+    { id: "tokens", name: "tokens", section: tokensSection(quantizer, codes), isFilled: true },
+  ];
+}
 
 /** The page of an evaluation: one file of HTML that asks for no other. */
 export async function pageOf(content: PageContent): Promise<string> {
@@ -67,26 +90,36 @@ async function headOf({ images, protocol }: EvaluationReport): Promise<Html> {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
-<title>coda eval: ${images} images at ${protocol}</title>
+<title>coda eval: ${counted(images, "image")} at ${protocol}</title>
 <link rel="icon" href="data:,">
 <style>${new Html(style)}</style>
 </head>`;
 }
 
-function mainOf({ report, quantizer, images, codes, counts, meanPixels }: PageContent): Html {
+function mainOf(content: PageContent): Html {
+  const { report, quantizer, unshown, grids, meanPixels } = content;
+  const parts = partsOf(content);
   return markup`<main>
-${summary(report, quantizer, meanPixels)}
+${summary(report, quantizer, { meanPixels, grids })}
+${unshownText(unshown)}
 <nav aria-label="Parts of this page">
-${PARTS.map(([id, name]) => markup`<a href="#${id}">${name}</a>\n`)}</nav>
-<noscript><p class="warning">Without scripts this page has its figures and images, but neither the
-slider nor the tokens.</p></noscript>
-${compareSection()}
-${gallerySection(images)}
-${scalesSection(images)}
-${rateSection(report, meanPixels)}
-${codebookSection(report, quantizer, counts)}
-${tokensSection(quantizer, codes)}
-</main>`;
+${parts.map(link)}</nav>
+<noscript><p class="warning">Without scripts this page has its figures, and each picture once: the one
+from all scales stands as “tokens”. It has neither the slider nor the grids of tokens.</p></noscript>
+${parts.map(({ section }) => markup`${section}\n`)}</main>`;
+}
+
+function link({ id, name, isFilled }: Part): Html {
+  return isFilled
+    ? markup`<a href="#${id}" class="needs-script">${name}</a>\n`
+    : markup`<a href="#${id}">${name}</a>\n`;
+}
+
+/** Tells of images that are not there. */
+function unshownText(files: readonly string[]): Html {
+  if (files.length === 0) return markup``;
+  return markup`<p class="warning">Measured, but left out below, as the file could not be read again or
+memory ran out: ${files.map(nameOf).join(", ")}.</p>`;
 }
 
 function footerOf({ config: { codebookSize } }: Quantizer): Html {

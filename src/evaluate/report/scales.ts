@@ -20,7 +20,7 @@ function strip({ image, pictures, size }: ShownImage, number: number): Html {
     // The last one is embedded already: the page's script copies it.
     const source = scales < all
       ? markup`src="${pictures.prefixes[i]}" data-image="${number}" data-form="${scales}"`
-      : markup`data-copy="${number}"`;
+      : markup`class="needs-script" data-copy="${number}"`;
     return markup`<figure><img ${source} width="${size.width}" height="${size.height}"
 alt="${name} from ${scales} of ${all} scales">
 <figcaption>${scales === 1 ? "1" : `1–${scales}`}<br>

@@ -7,6 +7,7 @@ import type { Size } from "../../tokens/mod.ts";
 import type { Reconstructed, Reconstructor } from "../reconstruct.ts";
 import type { Chosen } from "./choose.ts";
 import { errorMap } from "./error_map.ts";
+import { gridsOf } from "./grids.ts";
 import { shrunk } from "./shrink.ts";
 
 /** An image in all its forms, each as the `data:` address of a picture. */
@@ -61,7 +62,7 @@ export async function showImage(
     ...chosen,
     pictures: await picturesOf(found),
     size: { width: across, height: down },
-    grids: tokenizer.quantizer.gridsFor(rows, columns),
+    grids: gridsOf(tokenizer, found.original),
     covered: { width: columns * reduction / width, height: rows * reduction / height },
     changed: differing(found.indices, indices),
   };

@@ -1,7 +1,7 @@
 import type { Quantizer } from "../../quantizer/mod.ts";
 import type { EvaluationReport } from "../evaluate.ts";
 import { decibels, qualityRows } from "../quality_rows.ts";
-import { bitsText, count, percent } from "./figures.ts";
+import { bitsText, count, counted, modelName, percent } from "./figures.ts";
 import { type Html, type HtmlValue, markup } from "./html.ts";
 import { table } from "./table.ts";
 
@@ -11,21 +11,30 @@ const KINDS = {
   multiscale: "multi-scale vector quantization",
 };
 
+/** Of the images, what is not in a report. */
+interface Images {
+  /** Their pixels in the mean. */
+  readonly meanPixels: number;
+  /** The grid of each scale, in words. */
+  readonly grids: readonly string[];
+}
+
 /** What was measured, how, and all measures. */
-export function summary(report: EvaluationReport, quantizer: Quantizer, meanPixels: number): Html {
+export function summary(
+  report: EvaluationReport,
+  quantizer: Quantizer,
+  { meanPixels, grids }: Images,
+): Html {
+  const look = report.images === 1 ? "looks like from its" : "look like from their";
   return markup`<header>
 <p class="kicker">coda eval</p>
-<h1>What ${imagesText(report)} look like from their tokens</h1>
+<h1>What ${counted(report.images, "image")} ${look} tokens</h1>
 ${tiles(report, meanPixels)}
 <div class="columns">
-${facts(report, quantizer)}
+${facts(report, quantizer, grids)}
 ${measures(report)}
 </div>
 </header>`;
-}
-
-function imagesText({ images }: EvaluationReport): string {
-  return images === 1 ? "1 image" : `${count(images)} images`;
 }
 
 /** The figures that matter most. */
@@ -56,20 +65,24 @@ ${
 </ul>`;
 }
 
-function facts(report: EvaluationReport, { config }: Quantizer): Html {
+function facts(
+  report: EvaluationReport,
+  { config: { kind = "coda" } }: Quantizer,
+  grids: readonly string[],
+): Html {
   const { model, skipped, codebook, continuousVae, protocol, protocolWords } = report;
-  const { kind = "coda", patchSizes } = config;
   const fact = (name: string, value: HtmlValue) =>
     markup`<div><dt>${name}</dt><dd>${value}</dd></div>`;
-  const sides = `${patchSizes.length}; tokens a side of a square image: ${patchSizes.join(", ")}`;
+  const varies = grids.includes("varies");
+  const tokens = varies ? "tokens vary with the images’ sizes" : `tokens: ${grids.join(", ")}`;
   const left = skipped > 0 ? `; ${count(skipped)} could not be measured` : "";
   return markup`<dl class="facts">
 ${fact("Tokenizer", markup`<code title="${model}">${model.slice(0, 16)}…</code>`)}
 ${fact("Quantizer", `${KINDS[kind]}, V = ${count(codebook.size)}`)}
-${fact("Scales", sides)}
-${fact("Continuous", continuousVae)}
+${fact("Scales", `${grids.length}; ${tokens}`)}
+${fact("Continuous", modelName(continuousVae))}
 ${fact("Protocol", markup`<strong>${protocol}</strong>: ${protocolWords}`)}
-${fact("Images", imagesText(report) + left)}
+${fact("Images", counted(report.images, "image") + left)}
 </dl>`;
 }
 

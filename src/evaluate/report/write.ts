@@ -7,6 +7,7 @@ import type { Reconstructor } from "../reconstruct.ts";
 import type { Chosen } from "./choose.ts";
 import { showCodes } from "./codes.ts";
 import { pageOf } from "./page.ts";
+import { isOfImage } from "../image_error.ts";
 import { showImage, type ShownImage } from "./show.ts";
 
 /** What a page is made of. */
@@ -19,6 +20,8 @@ export interface PageInput {
   readonly models: Reconstructor;
   /** The images to show. */
   readonly chosen: readonly Chosen[];
+  /** The grid of each scale, in words. */
+  readonly grids: readonly string[];
   /** How often each scale chose each code. */
   readonly counts: readonly Float64Array[];
   /** The pixels of an image in the mean. */
@@ -31,22 +34,45 @@ export interface PageInput {
   readonly onPart?: (done: number, total: number) => void;
 }
 
-/** Writes the page of an evaluation. @returns Whether it was written: not where it was stopped. */
+/**
+ * Writes the page of an evaluation. An image that can no longer be shown is left out: its file may be
+ * gone by now, or memory short.
+ *
+ * @returns Whether it was written: not where it was stopped.
+ */
 export async function writePage(path: string, input: PageInput): Promise<boolean> {
-  const { tokenizer, models, chosen, maxPixels, signal, onPart } = input;
+  const { tokenizer, chosen, signal, onPart } = input;
   const images: ShownImage[] = [];
-  onPart?.(0, chosen.length + 1); // the codes are the last part
+  const unshown: string[] = [];
+  const parts = chosen.length + 1; // the codes are the last one
+  onPart?.(0, parts);
   for (const image of chosen) {
     if (signal?.aborted) return false;
-    images.push(await showImage(tokenizer, models, image, maxPixels));
-    onPart?.(images.length, chosen.length + 1);
+    const shown = await shownOr(input, image);
+    if (shown) images.push(shown);
+    else unshown.push(image.image.file);
+    onPart?.(images.length + unshown.length, parts);
   }
   if (signal?.aborted) return false;
   const codes = await showCodes(tokenizer, images);
+  if (signal?.aborted) return false;
   const { quantizer } = tokenizer;
-  await writeFileAtomic(path, await pageOf({ ...input, quantizer, images, codes }));
-  onPart?.(chosen.length + 1, chosen.length + 1);
+  await writeFileAtomic(path, await pageOf({ ...input, quantizer, images, unshown, codes }));
+  onPart?.(parts, parts);
   return true;
+}
+
+/** An image in all its forms; undefined where its own error prevents that. */
+async function shownOr(
+  { tokenizer, models, maxPixels }: PageInput,
+  chosen: Chosen,
+): Promise<ShownImage | undefined> {
+  try {
+    return await showImage(tokenizer, models, chosen, maxPixels);
+  } catch (error) {
+    if (isOfImage(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Proves that a page can be written, before the work for it. @throws {WriteError} where not. */

@@ -8,7 +8,11 @@ import {
 import { join } from "@std/path";
 import { WriteError } from "../../../src/checkpoint/mod.ts";
 import { loadImage, saveImage } from "../../../src/data/mod.ts";
-import { evaluate, type EvaluateOptions } from "../../../src/evaluate/mod.ts";
+import {
+  evaluate,
+  type EvaluateOptions,
+  type EvaluationReport,
+} from "../../../src/evaluate/mod.ts";
 import type { Gpu } from "../../../src/gpu/mod.ts";
 import { useOfCounts } from "../../../src/metrics/mod.ts";
 import { Tokenizer } from "../../../src/tokenizer.ts";
@@ -55,6 +59,16 @@ function optionsOf(folder: string, more: EvaluateOptions = {}): EvaluateOptions 
   return { protocol: "original", judges, report: join(folder, "report.html"), ...more };
 }
 
+/** By scale, the grid of all images; "varies" where they differ. */
+async function gridTexts(tokenizer: Tokenizer, files: readonly string[]): Promise<string[]> {
+  const found: Set<string>[] = [];
+  for (const file of files) {
+    const { grids } = await tokenizer.encode(await loadImage(file));
+    grids.forEach(({ height, width }, i) => (found[i] ??= new Set()).add(`${height}×${width}`));
+  }
+  return found.map((texts) => texts.size === 1 ? [...texts][0] : "varies");
+}
+
 const dataOf = (page: string): PageData =>
   JSON.parse(/<script type="application\/json" id="data">(.*)<\/script>/.exec(page)![1]);
 /** The cells of a page's tables, row by row, in words. */
@@ -96,9 +110,11 @@ withImages(
         row.endsWith(`|${psnr!.toFixed(2)}|${ssim.toFixed(4)}`)
       ));
     }
+    const grids = await gridTexts(tokenizer, files);
+    assertEquals(grids, ["2×2", "varies", "varies"]);
     codebook.scales.forEach(({ used, perplexity }, i) => {
       const use = `${(100 * used).toFixed(1)} %|${perplexity.toFixed(1)}`;
-      assert(rows.some((row) => row.startsWith(`${i + 1}|${2 ** i}×${2 ** i}|${use}|`)));
+      assert(rows.some((row) => row.startsWith(`${i + 1}|${grids[i]}|${use}|`)));
     });
     const { counts } = dataOf(page);
     const { used, perplexity } = codebook;
@@ -177,6 +193,75 @@ withImages(
   },
 );
 
+withImages(
+  "report: of one image, with a VAE of its own, by their names",
+  async (tokenizer, files, folder) => {
+    const textOf = async (name: string) => {
+      const continuous = { name, vae: tokenizer.vae };
+      await evaluate(tokenizer, files.slice(0, 1), optionsOf(folder, { continuous }));
+      return await Deno.readTextFile(join(folder, "report.html"));
+    };
+    const page = await textOf(join(folder, "models", "vae.safetensors"));
+    assertStringIncludes(page, "<dt>Continuous</dt><dd>vae.safetensors</dd>");
+    assert(!page.includes(folder));
+    const grids = (await gridTexts(tokenizer, files.slice(0, 1))).join(", ");
+    assertStringIncludes(page, `<dt>Scales</dt><dd>3; tokens: ${grids}</dd>`);
+    assertStringIncludes(page, "<title>coda eval: 1 image at original</title>");
+    assertStringIncludes(page, "<h1>What 1 image looks like from its tokens</h1>");
+    assertEquals(page.match(/>\s*(worst|best)\b/gi), null);
+    assertStringIncludes(await textOf("hf:owner/name"), "<dd>hf:owner/name</dd>");
+  },
+);
+
+withImages(
+  "report: without the images that are gone by then, whose figures stay",
+  async (tokenizer, files, folder) => {
+    const found: EvaluationReport[] = [];
+    const without = async (gone: readonly string[]) => {
+      const onMeasured = (report: EvaluationReport) => {
+        found.push(report);
+        for (const file of gone) Deno.removeSync(file);
+      };
+      const report = await evaluate(tokenizer, files, optionsOf(folder, { onMeasured }));
+      assertEquals(report, found.at(-1));
+      assertEquals(report.images, files.length);
+      return await Deno.readTextFile(join(folder, "report.html"));
+    };
+    const left = /Measured, but left out below, [^:]*: ([^<]*)\.<\/p>/;
+    assert(!left.test(await without([])));
+    const one = await without([files[5]]);
+    assertEquals(left.exec(one)?.[1], "5.png");
+    assertEquals(dataOf(one).images.length, 9);
+    assert(!one.includes(folder));
+    await saveImage(files[5], pattern(16, 12, 12));
+    const none = await without(files);
+    assertEquals(left.exec(none)?.[1].split(", ").length, 10);
+    const ids = [...none.matchAll(/<section id="([^"]*)"/g)].map(([, id]) => id);
+    assertEquals(ids, ["rate", "codebook"]);
+    assertEquals(found[2], found[0]);
+  },
+);
+
+withImages(
+  "report: that cannot be written, after its figures were told",
+  async (tokenizer, files, folder) => {
+    const path = join(folder, "report.html");
+    const found: EvaluationReport[] = [];
+    const onMeasured = (report: EvaluationReport) => {
+      found.push(report);
+      Deno.mkdirSync(path);
+    };
+    const some = files.slice(0, 2);
+    await assertRejects(
+      () => evaluate(tokenizer, some, optionsOf(folder, { onMeasured, missing: 3 })),
+      WriteError,
+      "a folder of that name is in the way",
+    );
+    const { report: _, ...plain } = optionsOf(folder, { byScale: true });
+    assertEquals(found, [{ ...await evaluate(tokenizer, some, plain), skipped: 3 }]);
+  },
+);
+
 withImages("report: stopped and gone on with, the same bytes", async (tokenizer, files, folder) => {
   const path = join(folder, "report.html");
   await evaluate(tokenizer, files, optionsOf(folder));
@@ -192,6 +277,7 @@ withImages("report: stopped and gone on with, the same bytes", async (tokenizer,
     assertEquals(names.filter((name) => name.includes("report")), []);
   };
   await stopAt((stop) => ({ onImage: (done) => done === 4 && stop() }));
+  await stopAt((stop) => ({ onMeasured: stop }));
   await stopAt((stop) => ({ onReport: (done) => done === 2 && stop() }));
   const { stopped } = await evaluate(tokenizer, files, optionsOf(folder, { out }));
   assertEquals(stopped, false);

@@ -4,6 +4,8 @@ import type { MeasuredImage } from "../../../src/evaluate/measure.ts";
 import { axisTo, linearAxis, logAxis } from "../../../src/evaluate/report/axes.ts";
 import { Choice } from "../../../src/evaluate/report/choose.ts";
 import { errorColour, errorMap } from "../../../src/evaluate/report/error_map.ts";
+import { counted, modelName } from "../../../src/evaluate/report/figures.ts";
+import { Grids } from "../../../src/evaluate/report/grids.ts";
 import { Html, jsonElement, markup } from "../../../src/evaluate/report/html.ts";
 import { neighboursOf } from "../../../src/evaluate/report/neighbours.ts";
 import { shrunk } from "../../../src/evaluate/report/shrink.ts";
@@ -77,9 +79,40 @@ Deno.test("axes: round numbers, and where numbers lie between them", () => {
   const log = logAxis([0.01, 1], 0);
   assertEquals(log.ticks.map(({ value }) => value), [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]);
   assertAlmostEquals(log.place(0.1), 0.5, 1e-12);
+  const valuesOf = (values: number[]) => logAxis(values).ticks.map(({ value }) => value);
+  assertEquals(valuesOf([0.14]), [0.13, 0.14, 0.15]);
+  assertEquals(valuesOf([30, 21, 25]), [22.5, 25, 27.5, 30]);
+  assertEquals(valuesOf([3, 3, 3]), [2.8, 3, 3.2]);
+  for (let low = 0.013; low < 5000; low *= 1.37) {
+    for (const ratio of [1, 1.01, 1.5, 2.1, 30, 4000]) {
+      const { ticks } = logAxis([low, low * ratio]);
+      assert(ticks.length > 1 && ticks.length < 12, `${low} to ${low * ratio}`);
+      assert(ticks.every(({ place }) => place >= -1e-9 && place <= 1 + 1e-9));
+    }
+  }
   assertEquals(axisTo(1024).ticks.map(({ value }) => value), [0, 500, 1000]);
   assertEquals(axisTo(1024).place(512), 0.5);
   assertEquals(axisTo(2).ticks.map(({ value }) => value), [0, 1, 2]);
+});
+
+Deno.test("Grids: a scale's grid where all images agree", () => {
+  const grids = new Grids();
+  const square = (side: number) => ({ height: side, width: side });
+  grids.add([square(1), square(2), { height: 3, width: 4 }]);
+  assertEquals(grids.texts, ["1×1", "2×2", "3×4"]);
+  grids.add([square(1), { height: 2, width: 3 }, { height: 3, width: 4 }]);
+  grids.add([square(1), square(2), { height: 3, width: 4 }]);
+  assertEquals(grids.texts, ["1×1", "varies", "3×4"]);
+});
+
+Deno.test("names of models: a file's own, and all of what the hub calls it", () => {
+  const names = ["/home/me/vae.safetensors", "hf:owner/name@main", "the built-in VAE"];
+  assertEquals(names.map(modelName), ["vae.safetensors", "hf:owner/name@main", "the built-in VAE"]);
+  assertEquals([0, 1, 1234].map((n) => counted(n, "image")), [
+    "0 images",
+    "1 image",
+    "1,234 images",
+  ]);
 });
 
 Deno.test("markup escapes all but Html, in texts, attributes and data", () => {
