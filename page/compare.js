@@ -25,8 +25,8 @@ export function compare(section, { images }) {
     );
   };
   const slide = () => {
-    stage.style.setProperty("--at", `${slider.value / 10}%`);
-    slider.setAttribute("aria-valuetext", `${Math.round(slider.value / 10)} % from the left`);
+    stage.style.setProperty("--at", `${slider.value}%`);
+    slider.setAttribute("aria-valuetext", `${Math.round(slider.value)} % from the left`);
   };
   const pick = fillPicker(part(section, "picker"), images, (i) => {
     number = i;

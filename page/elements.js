@@ -30,7 +30,8 @@ export function fillPicker(fieldset, images, onPick) {
   const groups = {};
   const inputs = images.map((image, i) => {
     if (!groups[image.group]) {
-      const title = element("span", { textContent: GROUP_NAMES[image.group] });
+      const textContent = images.length > 1 ? GROUP_NAMES[image.group] : "";
+      const title = element("span", { textContent });
       groups[image.group] = element("div", { className: "group" }, title);
       fieldset.append(groups[image.group]);
     }

@@ -15,11 +15,12 @@ const SCRIPTS = ["grid.js", "elements.js", "compare.js", "tokens.js", "main.js"]
 
 const read = (name: string) => Deno.readTextFileSync(new URL(name, folder));
 const escape = (text: string) => text.replace(/[\\`]|\$\{/g, (found) => "\\" + found);
-const joined = (text: string) => text.replace(/^import .*\n/gm, "").replace(/^export /gm, "");
+const joined = (text: string) => text.replace(/^import\b[^;]*;\n/gm, "").replace(/^export /gm, "");
 
 const script = `"use strict";\n(() => {\n${
   SCRIPTS.map((name) => joined(read(name))).join("\n")
 }})();\n`;
+new Function(script); // throws where it is no script, as with an import or an export left in it
 const generated = [
   "// Generated from the style and the scripts in this folder by `deno task page`. Do not edit.",
   "",

@@ -1,4 +1,4 @@
-// Makes the page of an evaluation work. It has all figures and images without this.
+// Makes the page of an evaluation work. It has its figures and each image without this.
 import { compare } from "./compare.js";
 import { pictureOf } from "./elements.js";
 import { tokens } from "./tokens.js";
@@ -8,5 +8,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 for (const copy of document.querySelectorAll("img[data-copy]")) {
   copy.src = pictureOf(copy.dataset.copy, "discrete"); // it is embedded once
 }
-compare(document.getElementById("compare"), data);
-tokens(document.getElementById("tokens"), data);
+if (data.images.length > 0) {
+  compare(document.getElementById("compare"), data);
+  tokens(document.getElementById("tokens"), data);
+}

@@ -17,7 +17,8 @@ export function tokens(section, data) {
   const draw = () => drawGrid(canvas, imageNow(), gridNow(), codesNow(), codeNow(), at.cell);
   const tell = () => {
     const where = `scale ${scale.value}, row ${at.cell.row + 1}, column ${at.cell.column + 1}`;
-    part(section, "code").replaceChildren(...codeText(codeNow(), where, data, sheet));
+    part(section, "chosen").replaceChildren(...codeText(codeNow(), where, data, sheet));
+    part(section, "near").replaceChildren(nearText(codeNow(), data, sheet));
     draw();
   };
   const show = () => {
@@ -70,75 +71,92 @@ function sheetOf(swatches) {
   return swatches && element("img", { src: swatches.sheet });
 }
 
-/** Draws the grid, the chosen token, and the others of its code. */
+/** Pixels of a cell's side below which lines between cells would hide the picture. */
+const LEAST_LINED = 6;
+
+/** Draws the grid where its cells are not too small, the chosen token, and the others of its code. */
 function drawGrid(canvas, image, grid, codes, code, chosen) {
   const { width, height } = canvas.getBoundingClientRect();
   const density = globalThis.devicePixelRatio;
   [canvas.width, canvas.height] = [width, height].map((n) => Math.round(n * density));
   const context = canvas.getContext("2d");
   context.scale(density, density);
-  const outline = (cell, colour, line) => {
-    const box = boxOf(cell, grid, image.covered);
+  const boxAt = (i) => {
+    const cell = { row: Math.floor(i / grid[1]), column: i % grid[1] };
+    return pixelsOf(boxOf(cell, grid, image.covered), width, height);
+  };
+  const first = boxOf({ row: 0, column: 0 }, grid, image.covered);
+  const isLined = Math.min(first.width * width, first.height * height) >= LEAST_LINED;
+  const at = chosen.row * grid[1] + chosen.column;
+  context.fillStyle = "rgb(255 214 0 / 45%)";
+  context.strokeStyle = "rgb(255 255 255 / 28%)";
+  codes.forEach((other, i) => {
+    if (other === code && i !== at) context.fillRect(...boxAt(i));
+    if (isLined) context.strokeRect(...boxAt(i));
+  });
+  outline(context, boxAt(at));
+}
+
+/** A part of a picture in its pixels; what lies beyond the picture is cut off. */
+function pixelsOf({ x, y, width, height }, across, down) {
+  const [left, top] = [x * across, y * down];
+  const right = Math.min((x + width) * across, across);
+  return [left, top, right - left, Math.min((y + height) * down, down) - top];
+}
+
+/** Marks the chosen token, within its cell; a cell smaller than the line is filled. */
+function outline(context, [x, y, width, height]) {
+  for (const [colour, line] of [["#000", 5], ["#ffd600", 2.5]]) {
+    const inset = 2.5; // half of the wider line
     context.strokeStyle = colour;
     context.lineWidth = line;
-    context.strokeRect(box.x * width, box.y * height, box.width * width, box.height * height);
-  };
-  codes.forEach((other, i) => {
-    const cell = { row: Math.floor(i / grid[1]), column: i % grid[1] };
-    const box = boxOf(cell, grid, image.covered);
-    if (other === code && (cell.row !== chosen.row || cell.column !== chosen.column)) {
-      context.fillStyle = "rgb(255 214 0 / 45%)";
-      context.fillRect(box.x * width, box.y * height, box.width * width, box.height * height);
-    }
-    outline(cell, "rgb(255 255 255 / 28%)", 1);
-  });
-  outline(chosen, "#000", 5);
-  outline(chosen, "#ffd600", 2.5);
+    context.strokeRect(
+      x + inset,
+      y + inset,
+      Math.max(0, width - 2 * inset),
+      Math.max(0, height - 2 * inset),
+    );
+  }
+}
+
+/** How often the set uses a code. */
+function usedText(code, { counts }) {
+  return `${counts[code].toLocaleString("en-US")}×`;
 }
 
 /** What is known of a code. */
 function codeText(code, where, data, sheet) {
   const total = data.counts.reduce((sum, n) => sum + n, 0);
-  const used = (code) => `${data.counts[code].toLocaleString("en-US")}×`;
   const share = (100 * data.counts[code] / total).toFixed(2);
-  const near = pairsOf(data.neighbours[code]);
-  const row = (...cells) => {
-    const [first, ...others] = cells;
-    return element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, element("span", { className: "named" }, ...first)),
-      ...others.map((cell) => element("td", { textContent: cell })),
-    );
-  };
-  const head = element(
-    "tr",
-    {},
-    ...["nearest codes", "distance", "used"].map((name) =>
-      element("th", { scope: "col", textContent: name })
-    ),
-  );
+  const used = `used ${usedText(code, data)}, ${share} % of all tokens of the set`;
   return [
     element("p", { className: "where", textContent: where }),
     element("h3", {}, ...swatch(code, data.swatches, sheet, 3), `code ${code}`),
-    element("p", { textContent: `used ${used(code)}, ${share} % of all tokens of the set` }),
-    element(
-      "table",
-      {},
-      element("thead", {}, head),
-      element(
-        "tbody",
-        {},
-        ...near.map(({ code: other, distance }) =>
-          row(
-            [...swatch(other, data.swatches, sheet, 2), String(other)],
-            distance.toPrecision(3),
-            used(other),
-          )
-        ),
-      ),
-    ),
+    element("p", { textContent: used }),
   ];
+}
+
+/** A table of the codes near a code. */
+function nearText(code, data, sheet) {
+  const titles = ["nearest codes", "distance", "used"].map((name) =>
+    element("th", { scope: "col", textContent: name })
+  );
+  const rows = pairsOf(data.neighbours[code]).map(({ code: other, distance }) => {
+    const named = [...swatch(other, data.swatches, sheet, 2), String(other)];
+    return element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, element("span", { className: "named" }, ...named)),
+      element("td", { textContent: distance.toPrecision(3) }),
+      element("td", { textContent: usedText(other, data) }),
+    );
+  });
+  return element(
+    "table",
+    {},
+    element("thead", {}, element("tr", {}, ...titles)),
+    element("tbody", {}, ...rows),
+  );
 }
 
 /** A code's picture, so many times as large. */

@@ -16,8 +16,8 @@ const LATENT = 4;
 const BATCH = 32;
 
 /**
- * A picture of each code: what the decoder makes of a latent that is that code everywhere, from its
- * middle. All on one sheet, row by row.
+ * A picture of each code: what the decoder makes of a latent that is that code everywhere (of a
+ * multi-scale quantizer, the first scale's φ of it), from its middle. All on one sheet, row by row.
  */
 export async function swatchSheet(tokenizer: Tokenizer, codes: readonly number[]): Promise<Image> {
   const rows = Math.ceil(codes.length / SHEET_COLUMNS);

@@ -14,11 +14,20 @@ const NEARNESS = {
   multiscale: "their L2 distance, by which the quantizer chooses",
 };
 
+/** What a code adds to a latent. */
+const SWATCH_OF = {
+  coda: "this code",
+  nearest: "this code",
+  multiscale: "φ₀(this code), which the first scale’s φ makes of it,",
+};
+
 /** Images with their tokens' grids, and what is near a token's code; the page's script fills it. */
 export function tokensSection({ config }: Quantizer, { swatches }: ShownCodes): Html {
   const drawn = swatches === undefined
     ? "There are too many codes here to draw each."
-    : "A code’s picture is what the decoder makes of a latent that is this code everywhere.";
+    : `A code’s picture is what the decoder makes of a latent that is ${
+      SWATCH_OF[config.kind ?? "coda"]
+    } everywhere.`;
   return markup`<section id="tokens" aria-labelledby="tokens-title" class="needs-script">
 <h2 id="tokens-title">Tokens and nearest codes</h2>
 <p>Choose a token by a click, or with the arrow keys when the grid has the focus. Where the same
@@ -39,7 +48,8 @@ ${NEARNESS[config.kind ?? "coda"]}. ${drawn}</p>
 <canvas data-part="grid" tabindex="0" role="application" aria-roledescription="grid of tokens"
 aria-label="Grid of tokens: arrow keys move"></canvas></div>
 </div>
-<div class="code" data-part="code" aria-live="polite"></div></div>
+<div class="code" data-part="code"><div data-part="chosen" aria-live="polite"></div>
+<div data-part="near"></div></div></div>
 </section>`;
 }
 

@@ -1,4 +1,10 @@
-import { assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+} from "@std/assert";
 import { join } from "@std/path";
 import { saveImage } from "../../../src/data/mod.ts";
 import { evaluate } from "../../../src/evaluate/mod.ts";
@@ -15,6 +21,12 @@ async function writeReport(gpu: Gpu, folder: string, report: string): Promise<vo
   const files = [0, 1, 2].map((i) => join(folder, `${i}.png`));
   for (const [i, file] of files.entries()) await saveImage(file, pattern(16, 12, 7 + i));
   await evaluate(tokenizer, files, { protocol: "original", report });
+}
+
+/** Where an element lies in the window. */
+async function boxOf(page: BrowserPage, found: string): Promise<number[]> {
+  const box = "(({ x, y, width, height }) => [x, y, width, height])";
+  return await page.run(`${box}(${found}.getBoundingClientRect())`) as number[];
 }
 
 const SVG = { headers: { "content-type": "image/svg+xml" } };
@@ -59,9 +71,18 @@ Deno.test({
       const slider = "document.querySelector('#compare [data-part=slider]')";
       await page.run(`${slider}.focus()`);
       await page.press("ArrowRight");
-      assertEquals(await page.run(`${slider}.value`), "501");
       const stage = "document.querySelector('#compare [data-part=stage]')";
-      assertEquals(await page.run(`${stage}.style.getPropertyValue("--at")`), "50.1%");
+      const divider = () => page.run(`${stage}.style.getPropertyValue("--at")`);
+      assertEquals(await divider(), "51%");
+      await page.press("PageUp");
+      assertEquals(await divider(), "61%");
+      await page.run(`${stage}.scrollIntoView({ block: "center" })`);
+      const [left, top, width, height] = await boxOf(page, stage);
+      for (const share of [0.03, 0.4, 0.97]) {
+        await page.click(left + share * width, top + height / 2);
+        const pixels = parseFloat(await divider() as string) / 100 * width;
+        assertAlmostEquals(pixels, share * width, 1);
+      }
 
       const caption = "#compare [data-part=caption]";
       const first = await text(caption);
@@ -71,8 +92,7 @@ Deno.test({
 
       const grid = "document.querySelector('#tokens [data-part=grid]')";
       await page.run(`${grid}.scrollIntoView({ block: "center" })`);
-      const box = await page.run(`(({ x, y, width, height }) => [x, y, width, height])(
-        ${grid}.getBoundingClientRect())`) as number[];
+      const box = await boxOf(page, grid);
       await page.run(`(() => {
         const scale = document.querySelector('#tokens [data-part=scale]');
         scale.value = scale.max;
