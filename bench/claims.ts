@@ -23,7 +23,7 @@ import { markdownOf } from "./claims/markdown.ts";
 import { Photographs, type Quality } from "./claims/quality.ts";
 import type { Measured, RunResult } from "./claims/result.ts";
 import { type ClaimRun, type Folders, LOOKED_AT, runsOf, type Sizes } from "./claims/runs.ts";
-import { settingOf } from "./report/setting.ts";
+import { commit, settingOf } from "./report/setting.ts";
 
 const RESULTS = new URL("results/claims", import.meta.url).pathname;
 const whole = { integer: true, min: 1 };
@@ -53,7 +53,13 @@ const sizes: Sizes = {
   seed: 1,
 };
 const runs = runsOf(sizes, folders);
-const chosen = flags.only?.split(",") ?? runs.map(({ name }) => name);
+const names = runs.map(({ name }) => name);
+const chosen = flags.only?.split(",") ?? names;
+const unknown = chosen.find((name) => !names.includes(name));
+if (unknown !== undefined) {
+  throw new TypeError(`there is no run ${unknown}, but ${names.join(", ")}`);
+}
+await expectSameSizes();
 
 using _listening = listenForInterrupts();
 using stop = stopOnInterrupt();
@@ -66,6 +72,22 @@ for (const run of runs.filter(({ name }) => chosen.includes(name))) {
 const missing = runs.filter(({ name }) => !isDone(name)).map(({ name }) => name);
 if (missing.length === 0) await write();
 else console.error(`not written yet: ${missing.join(", ")} are missing`);
+
+/** What was begun with other sizes or photographs cannot be gone on with. */
+async function expectSameSizes(): Promise<void> {
+  const path = `${flags.work}/sizes.json`;
+  const wanted = JSON.stringify({ ...sizes, ...folders });
+  if (!exists(path)) {
+    await Deno.mkdir(flags.work, { recursive: true });
+    await writeWhole(path, wanted);
+  }
+  const found = await Deno.readTextFile(path);
+  if (found !== wanted) {
+    throw new TypeError(
+      `${flags.work} has runs of ${found}, not of ${wanted}: name another --work`,
+    );
+  }
+}
 
 /** Trains and evaluates a run, as far as that was not done; false where it was interrupted. */
 async function finish(run: ClaimRun): Promise<boolean> {
@@ -82,6 +104,7 @@ async function finish(run: ClaimRun): Promise<boolean> {
   }
   using tokenizer = await Tokenizer.load(folder, { gpu });
   const measured: Measured = {
+    commit: await commit(),
     levels: tokenizer.quantizer.config.patchSizes.length,
     heldOut: await photographs.fromTokens(tokenizer),
     ...await momentsOf(folder, run.options.warmupSteps ?? 0),
@@ -103,10 +126,8 @@ async function write(): Promise<void> {
     continuous: await continuousQuality(),
     compute: computeOf(tokenizer, coda, trained),
     runs: runs.map(({ name, title, trains, claim }): RunResult => {
-      const { levels, heldOut, training, looks }: Measured = JSON.parse(
-        Deno.readTextFileSync(doneFile(name)),
-      );
-      return { name, title, trains, claim, levels, heldOut, training, looks };
+      const measured: Measured = JSON.parse(Deno.readTextFileSync(doneFile(name)));
+      return { name, title, trains, claim, ...measured };
     }),
   };
   await writeWhole(`${flags.out}.json`, JSON.stringify(result, undefined, 2) + "\n");
@@ -123,10 +144,10 @@ async function continuousQuality(): Promise<Quality> {
 
 /** How this was called, without what folders are in. */
 function commandText(): string {
-  const named = Deno.args.map((arg) => arg.includes("/") ? `photos/${arg.split("/").at(-1)}` : arg);
-  const said = named.filter((_, i) => !["--work", "--out"].includes(Deno.args[i - 1] ?? ""))
-    .filter((arg) => arg !== "--work" && arg !== "--out");
-  return ["deno run -A bench/claims.ts", ...said].join(" ");
+  const said = Deno.args.flatMap((arg) => arg.split("="))
+    .filter((arg, i, all) => ![arg, all[i - 1]].some((text) => ["--work", "--out"].includes(text)));
+  const named = said.map((arg) => arg.includes("/") ? `photos/${arg.split("/").at(-1)}` : arg);
+  return ["deno run -A bench/claims.ts", ...named].join(" ");
 }
 
 function doneFile(name: string): string {

@@ -7,9 +7,50 @@ import { percent, runNamed, verdictsOf } from "./verdicts.ts";
 
 /** The result as bench/results/claims.md has it. */
 export function markdownOf(result: ClaimsResult): string {
-  const { setting, sizes, photographs } = result;
+  const { sizes: { warmupSteps }, photographs } = result;
+  return `${introduction(result)}
+
+## What holds at this scale
+
+${verdictTable(result)}
+
+The paper's numbers are rFID on ImageNet; what is beside them here is PSNR, or \`resnet50-kid\`, of one
+run each: small differences may be chance, which nothing here tells. A few hundred steps on a few hundred
+photographs show how much of a codebook is used from its start on, what quantizing a latent that is good
+already costs, and what that saves beside learning all of it. They do not show what VQGAN reaches in the
+300,000 iterations that it is trained for, nor how the parts of CODA would rank by the paper's rFID.
+
+## (a) and (c): codebook use, and CODA's parts one by one
+
+${methodTable(result)}
+
+Codes of the last 80 steps' crops, as the joint steps went on:
+
+${useTable(result)}
+
+## (b): reconstruction and training compute
+
+PSNR of ${photographs.lookedAt} of the held-out photographs on the way. Compute counts the products of
+convolutions, attentions and codes, forward and backward; CODA's begins with caching latents and with
+its quantizer's steps alone. What the VAE's own training took before, which CODA finds done, is not in it.
+
+${computeTable(result)}
+
+## (d): quality by number of residual levels
+
+Quantizers alone on cached latents, ${warmupSteps} steps of 8, no joint steps; the levels are some of the
+ten grids, evenly spread, and the finest is always among them. One level is direct VQ (with φ, or as
+attention).
+
+${levelTable(result)}
+`;
+}
+
+/** What was run, and where. */
+function introduction({ setting, sizes, photographs, runs }: ClaimsResult): string {
   const { steps, warmupSteps, batch, imageSize, codebookSize, seed } = sizes;
   const longer = VQGAN_FACTOR * steps;
+  const commits = [...new Set(runs.map(({ commit }) => commit ?? "unknown"))];
   return `# The paper's claims, at the scale of one machine
 
 ![Four charts: codebook use, PSNR by compute, the parts of CODA one by one, PSNR by residual levels](claims.svg)
@@ -24,40 +65,7 @@ Where the VAE is there already, its quantizer first trains ${warmupSteps} steps 
 steps; VQGAN takes as many, and in another run ${longer}. No perceptual and no adversarial loss, unlike the paper's. Evaluation: ${photographs.heldOut} held-out
 photographs by \`center-${imageSize}\` (Lanczos to that short side, centre crop, mean latent, 8 bits).
 \`resnet50-kid\` is the kernel distance on ResNet-50's features, the less the better; it is no FID.
-
-## What holds at this scale
-
-${verdictTable(result)}
-
-The paper's numbers are rFID on ImageNet; what is beside them here is PSNR, or \`resnet50-kid\`.
-A few hundred steps on a few hundred photographs show how much of a codebook is used from its start on,
-what quantizing a latent that is good already costs, and what that saves beside learning all of it. They
-do not show what VQGAN reaches in the 300,000 iterations that it is trained for, nor how the parts of
-CODA would rank by the paper's rFID.
-
-## (a) and (c): codebook use, and CODA's parts one by one
-
-${methodTable(result)}
-
-Codes of the last 80 steps' crops, as the joint steps went on:
-
-${useTable(result)}
-
-## (b): reconstruction and training compute
-
-PSNR of ${photographs.lookedAt} of the held-out photographs on the way. Compute counts the products of
-convolutions, attentions and codes, forward and backward; CODA's begins with caching latents and with
-its quantizer's steps alone.
-
-${computeTable(result)}
-
-## (d): quality by number of residual levels
-
-Quantizers alone on cached latents, ${warmupSteps} steps of 8, no joint steps; the levels are some of the ten grids,
-evenly spread, and the finest is always among them. One level is direct VQ (with φ, or as attention).
-
-${levelTable(result)}
-`;
+Trained at ${commits.join(" and ")}.`;
 }
 
 function verdictTable(result: ClaimsResult): string {

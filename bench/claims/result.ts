@@ -25,6 +25,8 @@ export interface RunResult extends Measured, Pick<ClaimRun, "name" | "title" | "
 
 /** What was measured of a run. */
 export interface Measured {
+  /** The commit that trained it. */
+  readonly commit: string | null;
   /** How many residual levels its quantizer has. */
   readonly levels: number;
   /** On all held-out photographs, at the end. */

@@ -25,7 +25,7 @@ async function processorName(): Promise<string | undefined> {
 }
 
 /** The commit, and a "+" where a file that git knows differs from it. */
-async function commit(): Promise<string | null> {
+export async function commit(): Promise<string | null> {
   const head = await git("rev-parse", "--short", "HEAD");
   if (!head) return null;
   const changes = await git("status", "--porcelain", "--untracked-files=no", "src", "kernels");

@@ -22,7 +22,8 @@ export const evaluation: Command = defineCommand({
     LPIPS needs --vgg and --lpips, FID and KID need --inception. --features resnet50 adds
     resnet50-kid and resnet50-fd, distances of the whole set on the features of ResNet-50, which are no
     FID; they are off by default as its weights are fetched, 94 MB the first time. What is off is said.
-    The kernel distances (kid) are the ones to trust under some 2,000 images.
+    The kernel distances (kid) are the ones to trust under some 2,000 images; no image is compared with
+    its own reconstruction, so that of few images they are higher than other tools' KID.
 
     With --report, all of it is shown on a page too, with the worst and the best images, error maps, rate
     and distortion by scale, and each token's code: one file, for any browser, that needs no network.

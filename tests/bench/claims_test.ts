@@ -20,6 +20,7 @@ function resultOf(change: (run: RunResult) => RunResult = (run) => run): ClaimsR
       title,
       trains,
       claim,
+      commit: "abc1234",
       levels: 10,
       heldOut: {
         psnr: 20 + good,

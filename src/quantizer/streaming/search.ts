@@ -1,4 +1,4 @@
-import { gather, mul, sub, sum } from "../../ops/mod.ts";
+import { gather, mul, relu, sub, sum } from "../../ops/mod.ts";
 import { empty, noGrad, type Tensor } from "../../tensor/mod.ts";
 import { cutOf, runFinish, runPass, type Work } from "./plan.ts";
 
@@ -37,7 +37,8 @@ export function searchWithMargins(query: Tensor, keys: Tensor, given?: Tensor): 
   if (!given) return found;
   using scope = query.gpu.scope();
   const logit = noGrad(() => sum(mul(query, gather(keys, given)), { axes: [-1] }));
-  return { ...found, behind: scope.keep(noGrad(() => sub(found.largest, logit))) };
+  // Its sum runs in another order than the search's: rounding alone could put it ahead of the largest.
+  return { ...found, behind: scope.keep(noGrad(() => relu(sub(found.largest, logit)))) };
 }
 
 /** Without `wantsMargins` the margins are undefined numbers. */
