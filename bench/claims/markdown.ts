@@ -14,8 +14,9 @@ export function markdownOf(result: ClaimsResult): string {
 
 ${verdictTable(result)}
 
-The paper's numbers are rFID on ImageNet; what is beside them here is PSNR, or \`resnet50-kid\`, of one
-run each: small differences may be chance, which nothing here tells. A few hundred steps on a few hundred
+The paper's numbers are rFID on ImageNet; what is beside them here is PSNR, or \`resnet50-kid\`. ± is the
+standard error that the choice of photographs brings to a difference, and "too close" one of less than
+twice that; how much another seed would change, one run each does not tell. A few hundred steps on a few hundred
 photographs show how much of a codebook is used from its start on, what quantizing a latent that is good
 already costs, and what that saves beside learning all of it. They do not show what VQGAN reaches in the
 300,000 iterations that it is trained for, nor how the parts of CODA would rank by the paper's rFID.
@@ -71,7 +72,9 @@ Trained at ${commits.join(" and ")}.`;
 function verdictTable(result: ClaimsResult): string {
   return table(
     ["the paper says", "here", "holds here"],
-    verdictsOf(result).map(({ claim, here, holds }) => [claim, here, holds ? "yes" : "**no**"]),
+    verdictsOf(result).map((
+      { claim, here, holds },
+    ) => [claim, here, holds === "no" ? "**no**" : holds]),
   );
 }
 

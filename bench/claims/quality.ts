@@ -14,6 +14,7 @@ import {
   meanPsnr,
   meanSsim,
   pairedKernelDistance,
+  psnr,
 } from "../../src/metrics/mod.ts";
 import { noGrad } from "../../src/tensor/mod.ts";
 import type { Tokenizer } from "../../src/tokenizer.ts";
@@ -29,6 +30,10 @@ export interface Quality {
   readonly ssim: number;
   /** `resnet50-kid`: how far the set is from the photographs' by ResNet-50's features. */
   readonly kid: number;
+  /** The PSNR of each image. */
+  readonly psnrs: readonly number[];
+  /** The distance of the set without each image, which tells how much it depends on which there are. */
+  readonly kidsWithout: readonly number[];
 }
 
 /** What a tokenizer makes of photographs. */
@@ -93,10 +98,14 @@ export class Photographs implements Disposable {
 
   async #qualityOf(found: readonly Image[]): Promise<Quality> {
     const features = await featuresOf(this.#gpu, this.#judges.networks[0], found);
+    const without = (i: number) =>
+      pairedKernelDistance(features.toSpliced(i, 1), this.#features.toSpliced(i, 1));
     return {
       psnr: meanPsnr(found, this.images),
       ssim: meanSsim(found, this.images),
       kid: pairedKernelDistance(features, this.#features),
+      psnrs: found.map((image, i) => rounded(psnr(image, this.images[i]))),
+      kidsWithout: found.map((_, i) => rounded(without(i))),
     };
   }
 
@@ -104,6 +113,11 @@ export class Photographs implements Disposable {
   [Symbol.dispose](): void {
     this.#judges[Symbol.dispose]();
   }
+}
+
+/** To a millionth, far below what they differ by: a file is read by people too. */
+function rounded(value: number): number {
+  return Number(value.toFixed(6));
 }
 
 async function featuresOf(

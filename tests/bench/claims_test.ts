@@ -5,7 +5,7 @@ import { momentsOf } from "../../bench/claims/log.ts";
 import { markdownOf } from "../../bench/claims/markdown.ts";
 import type { ClaimsResult, RunResult } from "../../bench/claims/result.ts";
 import { patchSizesOf, runsOf } from "../../bench/claims/runs.ts";
-import { verdictsOf } from "../../bench/claims/verdicts.ts";
+import { difference, verdictsOf } from "../../bench/claims/verdicts.ts";
 import { resolveOptions } from "../../src/train/options.ts";
 
 const SIZES = { steps: 30, warmupSteps: 10, batch: 2, imageSize: 64, codebookSize: 32, seed: 1 };
@@ -26,6 +26,8 @@ function resultOf(change: (run: RunResult) => RunResult = (run) => run): ClaimsR
         psnr: 20 + good,
         ssim: 0.5,
         kid: 3 - good / 10,
+        psnrs: [20 + good, 20 + good],
+        kidsWithout: [3 - good / 10, 3 - good / 10],
         tokens: 680,
         codebook: { used: name === "coda" ? 1 : 0.5, perplexity: 20 },
       },
@@ -47,7 +49,7 @@ function resultOf(change: (run: RunResult) => RunResult = (run) => run): ClaimsR
     },
     sizes: SIZES,
     photographs: { train: 9, heldOut: 5, lookedAt: 3 },
-    continuous: { psnr: 30, ssim: 0.9, kid: 0.1 },
+    continuous: { psnr: 30, ssim: 0.9, kid: 0.1, psnrs: [30, 30], kidsWithout: [0.1, 0.1] },
     compute: { coda: compute, vqgan: { ...compute, latents: 0, warmup: 0, warmupSteps: 0 } },
     runs,
   };
@@ -98,25 +100,48 @@ Deno.test("momentsOf: reports of joint steps, and looks, from the first joint st
 });
 
 Deno.test("verdictsOf: what is as the paper says holds, and what is not does not", () => {
-  assert(verdictsOf(resultOf()).every(({ holds }) => holds));
+  assert(verdictsOf(resultOf()).every(({ holds }) => holds === "yes"));
   const changed = (name: string, kid: number, psnr: number, used: number) =>
     verdictsOf(resultOf((run) => ({
       ...run,
       ...run.name === name && {
-        heldOut: { ...run.heldOut, kid, psnr, codebook: { ...run.heldOut.codebook, used } },
+        heldOut: {
+          ...run.heldOut,
+          kid,
+          psnr,
+          psnrs: [psnr, psnr],
+          kidsWithout: [kid, kid],
+          codebook: { ...run.heldOut.codebook, used },
+        },
       },
     }))).map(({ holds }) => holds);
   const [use, training, partsPsnr, partsKid, , , , levelsKid] = changed("vqgan", 0.1, 40, 1);
-  assertEquals([use, training], [false, false]);
-  assertEquals([partsPsnr, partsKid, levelsKid], [true, true, true]);
-  assertEquals(changed("coda-frozen", 5, 21.5, 0.5).slice(2, 4), [true, false]);
-  assertEquals(changed("coda-4", 5, 5, 0.5).slice(4), [true, true, false, false]);
+  assertEquals([use, training], ["no", "no"]);
+  assertEquals([partsPsnr, partsKid, levelsKid], ["yes", "yes", "yes"]);
+  assertEquals(changed("coda-frozen", 5, 21.5, 0.5).slice(2, 4), ["yes", "no"]);
+  assertEquals(changed("coda-4", 5, 5, 0.5).slice(4), ["yes", "yes", "no", "no"]);
+  assertEquals(changed("coda-frozen", 2.9, 21, 0.5).slice(2, 4), ["too close", "too close"]);
+});
+
+Deno.test("difference: its standard error is that of paired values, and the jackknife's", () => {
+  const quality = (psnrs: number[], kidsWithout: number[]) => ({
+    psnr: psnrs[0],
+    ssim: 0,
+    kid: kidsWithout[0],
+    psnrs,
+    kidsWithout,
+  });
+  const [a, b] = [quality([3, 5, 9], [1, 2, 3]), quality([2, 2, 2], [0, 0, 0])];
+  // Differences 1, 3 and 7 have the variance 28/3; 1, 2 and 3 the sum of squares 2.
+  assertAlmostEquals(difference(a, b, "psnr").error, Math.sqrt(28 / 3 / 3), 1e-12);
+  assertAlmostEquals(difference(a, b, "kid").error, Math.sqrt(2 * 2 / 3), 1e-12);
+  assertEquals([difference(a, b, "psnr").change, difference(a, b, "kid").change], [1, 1]);
 });
 
 Deno.test("markdownOf: what does not hold is said, and where and how it was measured", () => {
   const text = markdownOf(resultOf((run) => ({
     ...run,
-    ...run.name === "vqgan" && { heldOut: { ...run.heldOut, psnr: 99 } },
+    ...run.name === "vqgan" && { heldOut: { ...run.heldOut, psnr: 99, psnrs: [99, 99] } },
   })));
   assert(text.includes("**no**") && text.includes("commit\nabc1234"));
   assert(/CODA \|\s+5 alone \|\s+2\.00 \|\s+12\.00 dB/.test(text.replaceAll(/ +/g, " ")));
