@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { writeFileAtomic } from "../src/checkpoint/mod.ts";
 import { booleanFlag, numberFlag, parseFlags, stringFlag } from "../src/cli/flags.ts";
 import { listenForInterrupts, stopOnInterrupt } from "../src/cli/interrupt.ts";
 import { RunDisplay } from "../src/cli/work/run_display.ts";
@@ -21,7 +22,7 @@ import { figure, svgOf } from "./claims/figure.ts";
 import { momentsOf } from "./claims/log.ts";
 import { markdownOf } from "./claims/markdown.ts";
 import { Photographs, type Quality } from "./claims/quality.ts";
-import type { Measured, RunResult } from "./claims/result.ts";
+import { type ClaimsResult, type Measured, publishedOf, type RunResult } from "./claims/result.ts";
 import { type ClaimRun, type Folders, LOOKED_AT, runsOf, type Sizes } from "./claims/runs.ts";
 import { commit, settingOf } from "./report/setting.ts";
 
@@ -79,7 +80,7 @@ async function expectSameSizes(): Promise<void> {
   const wanted = JSON.stringify({ ...sizes, ...folders });
   if (!exists(path)) {
     await Deno.mkdir(flags.work, { recursive: true });
-    await writeWhole(path, wanted);
+    await writeFileAtomic(path, wanted);
   }
   const found = await Deno.readTextFile(path);
   if (found !== wanted) {
@@ -109,7 +110,7 @@ async function finish(run: ClaimRun): Promise<boolean> {
     heldOut: await photographs.fromTokens(tokenizer),
     ...await momentsOf(folder, run.options.warmupSteps ?? 0),
   };
-  await writeWhole(doneFile(run.name), JSON.stringify(measured));
+  await writeFileAtomic(doneFile(run.name), JSON.stringify(measured));
   return true;
 }
 
@@ -119,7 +120,7 @@ async function write(): Promise<void> {
   const trained = (await findImages([folders.photos])).length;
   const coda = runs.find(({ name }) => name === "coda")!;
   using tokenizer = await Tokenizer.load(`${flags.work}/coda`, { gpu });
-  const result = {
+  const result: ClaimsResult = {
     setting,
     sizes,
     photographs: { train: trained, heldOut: photographs.images.length, lookedAt: LOOKED_AT },
@@ -130,9 +131,9 @@ async function write(): Promise<void> {
       return { name, title, trains, claim, ...measured };
     }),
   };
-  await writeWhole(`${flags.out}.json`, JSON.stringify(result, undefined, 2) + "\n");
-  await writeWhole(`${flags.out}.svg`, await svgOf(figure(result)));
-  await writeWhole(`${flags.out}.md`, markdownOf(result));
+  await writeFileAtomic(`${flags.out}.json`, publishedOf(result));
+  await writeFileAtomic(`${flags.out}.svg`, await svgOf(figure(result)));
+  await writeFileAtomic(`${flags.out}.md`, markdownOf(result));
   console.log(markdownOf(result));
 }
 
@@ -166,9 +167,4 @@ function exists(path: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await Deno.writeTextFile(`${path}.part`, text);
-  await Deno.rename(`${path}.part`, path);
 }

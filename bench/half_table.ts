@@ -11,6 +11,7 @@ import { centerCrop, findImages, type Image, loadImage, resizeShortSide } from "
 import { psnr } from "../src/metrics/mod.ts";
 import { Tokenizer } from "../src/tokenizer.ts";
 import type { Tokens } from "../src/tokens/mod.ts";
+import { median } from "./median.ts";
 import { tunedGpu } from "./support.ts";
 
 const ROUNDS = 5;
@@ -55,7 +56,7 @@ async function measure(image: Image, half: boolean): Promise<(string | number)[]
       seconds.push((performance.now() - start) / 1000);
     }
     const { bytes } = tokenizer.plan(name as keyof typeof works, image);
-    cells.push(megabytes(bytes), seconds.toSorted((a, b) => a - b)[ROUNDS >> 1].toFixed(3));
+    cells.push(megabytes(bytes), median(seconds).toFixed(3));
   }
   return cells;
 }

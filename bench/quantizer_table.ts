@@ -16,6 +16,7 @@ import { PATCH_SIZES_F16, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { type Path, withPath } from "../src/quantizer/path.ts";
 import { Random, Replays, type Tensor } from "../src/tensor/mod.ts";
 import { Adaptation, defaultRecipe } from "../src/train/mod.ts";
+import { median } from "./median.ts";
 import { benchQuantizer, peakBeyond, trainingPass } from "./quantizer_support.ts";
 import { factsOf, table } from "./report/markdown.ts";
 import { settingOf } from "./report/setting.ts";
@@ -65,8 +66,9 @@ function noTimes(): Record<"encode" | "held" | "training", number[]> {
   return { encode: [], held: [], training: [] };
 }
 
-function median(values: number[]): number | undefined {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+/** The median, where there were rounds. */
+function middle(values: number[]): number | undefined {
+  return ROUNDS === 0 ? undefined : median(values);
 }
 
 async function measureCase(
@@ -97,9 +99,9 @@ async function measureCase(
   }
   return new Map(
     [...times].map(([path, { encode, held, training, bytes }]) => [path, {
-      encode: median(encode),
-      held: median(held),
-      training: median(training),
+      encode: middle(encode),
+      held: middle(held),
+      training: middle(training),
       bytes,
     }]),
   );

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { median } from "./median.ts";
 import type { Request } from "./rivals/serve.ts";
 import { works } from "./rivals/work.ts";
 
@@ -107,10 +108,6 @@ function compare(row: string, rival: string, ours: number[], theirs: number[]): 
   if (ours.length !== theirs.length || !(worst <= 1e-4 * scale)) {
     throw new Error(`${row}: ${rival} differs from ours by ${worst}, at values up to ${scale}`);
   }
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 function progress(text: string): void {

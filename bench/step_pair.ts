@@ -7,6 +7,7 @@
  * @module
  */
 import { fromFileUrl, resolve } from "@std/path";
+import { median } from "./median.ts";
 
 const STEPS = 10;
 const BATCH = 4;
@@ -105,7 +106,7 @@ class Checkout {
     const [, ...warm] = this.steps;
     return {
       commit: await commitOf(this.folder),
-      median: warm.map(({ seconds }) => seconds).sort((a, b) => a - b)[warm.length >> 1],
+      median: median(warm.map(({ seconds }) => seconds)),
       seconds: warm.map(({ seconds }) => seconds),
       losses: this.steps.map(({ losses }) => losses),
     };

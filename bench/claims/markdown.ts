@@ -1,9 +1,10 @@
+import { percent } from "../../src/evaluate/report/figures.ts";
 import { table } from "../report/markdown.ts";
 import type { Quality } from "./quality.ts";
 import type { ClaimsResult, Moment, RunResult } from "./result.ts";
 import { VQGAN_FACTOR } from "./runs.ts";
 import { flopAt } from "./compute.ts";
-import { percent, runNamed, verdictsOf } from "./verdicts.ts";
+import { runNamed, verdictsOf } from "./verdicts.ts";
 
 /** The result as bench/results/claims.md has it. */
 export function markdownOf(result: ClaimsResult): string {

@@ -2,6 +2,7 @@ import type { Setting } from "../report/result.ts";
 import type { Compute } from "./compute.ts";
 import type { Quality, TokenQuality } from "./quality.ts";
 import type { ClaimRun, Sizes } from "./runs.ts";
+import { verdictsOf } from "./verdicts.ts";
 
 /** How a run was doing at a step. */
 export interface Moment {
@@ -55,4 +56,15 @@ export interface ClaimsResult {
   readonly compute: { readonly coda: Compute; readonly vqgan: Compute };
   /** The runs. */
   readonly runs: readonly RunResult[];
+}
+
+/** Of each image: what standard errors are made of, and too much to publish. */
+const OF_EACH_IMAGE = ["psnrs", "kidsWithout"];
+
+/** The result as bench/results/claims.json has it: with its verdicts, without what is of each image. */
+export function publishedOf(result: ClaimsResult): string {
+  return JSON.stringify(
+    { ...result, verdicts: verdictsOf(result) },
+    (name, value) => OF_EACH_IMAGE.includes(name) ? undefined : value,
+  ) + "\n";
 }

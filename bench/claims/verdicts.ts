@@ -1,3 +1,4 @@
+import { percent } from "../../src/evaluate/report/figures.ts";
 import type { Quality } from "./quality.ts";
 import type { ClaimsResult, RunResult } from "./result.ts";
 
@@ -123,9 +124,4 @@ function changed(a: Quality, b: Quality, by: By): string {
 /** A run by what `--only` calls it. */
 export function runNamed({ runs }: ClaimsResult, name: string): RunResult {
   return runs.find((run) => run.name === name)!;
-}
-
-/** A share in percent, with a digit behind the point. */
-export function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,4 +1,5 @@
 import type { Gpu } from "../../src/gpu/mod.ts";
+import { median } from "../median.ts";
 import type { Prepared } from "./row.ts";
 
 /** What one call takes, in seconds. */
@@ -59,7 +60,7 @@ export function plan(seconds: number, budget: Budget): { calls: number; rounds: 
 async function medianOf(count: number, measure: () => Promise<number>): Promise<number> {
   const found: number[] = [];
   for (let i = 0; i < count; i++) found.push(await measure());
-  return found.sort((a, b) => a - b)[count >> 1];
+  return median(found);
 }
 
 async function repeat(gpu: Gpu, call: Prepared["call"], calls: number): Promise<void> {

@@ -3,7 +3,7 @@ import { flopAt } from "../../bench/claims/compute.ts";
 import { figure } from "../../bench/claims/figure.ts";
 import { momentsOf } from "../../bench/claims/log.ts";
 import { markdownOf } from "../../bench/claims/markdown.ts";
-import type { ClaimsResult, RunResult } from "../../bench/claims/result.ts";
+import { type ClaimsResult, publishedOf, type RunResult } from "../../bench/claims/result.ts";
 import { patchSizesOf, runsOf } from "../../bench/claims/runs.ts";
 import { difference, verdictsOf } from "../../bench/claims/verdicts.ts";
 import { resolveOptions } from "../../src/train/options.ts";
@@ -145,6 +145,15 @@ Deno.test("markdownOf: what does not hold is said, and where and how it was meas
   })));
   assert(text.includes("**no**") && text.includes("commit\nabc1234"));
   assert(/CODA \|\s+5 alone \|\s+2\.00 \|\s+12\.00 dB/.test(text.replaceAll(/ +/g, " ")));
+});
+
+Deno.test("publishedOf: the verdicts beside all that was measured of the set, nothing of each image", () => {
+  const result = resultOf();
+  const { verdicts, ...published } = JSON.parse(publishedOf(result));
+  assertEquals(verdicts, verdictsOf(result));
+  const { psnr, ssim, kid } = result.continuous;
+  assertEquals(published.continuous, { psnr, ssim, kid });
+  assertEquals(published.runs.length, result.runs.length);
 });
 
 Deno.test("figure: a chart for each claim, with what was measured in it", () => {
