@@ -1,12 +1,11 @@
 /**
  * What the host does for a dispatch, replayed and anew: `deno run -A bench/replay.ts`. Prints Markdown,
- * which bench/results/replay.md keeps; with `--hold-submits` while a CPU adapter has nothing to do. Times are of the thread that dispatches, by a processor's clock,
+ * which bench/results/replay.md keeps. Times are of the thread that dispatches, by a processor's clock,
  * to the last submit. By the clock on the wall the work of a CPU adapter would be in them.
  *
  * @module
  */
 import { loadTokenizer } from "../src/checkpoint/mod.ts";
-import { booleanFlag, parseFlags } from "../src/cli/flags.ts";
 import { injectLora } from "../src/nn/mod.ts";
 import { CodaQuantizer, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { Random, Replays, type Tensor } from "../src/tensor/mod.ts";
@@ -16,12 +15,6 @@ import { factsOf, table } from "./report/markdown.ts";
 import { settingOf } from "./report/setting.ts";
 import { benchGpu, noise } from "./support.ts";
 import { threadClock } from "./thread_clock.ts";
-
-const { flags: { holdSubmits } } = parseFlags({
-  holdSubmits: booleanFlag(
-    "submits wait until all is recorded, so that a CPU adapter's threads rest",
-  ),
-}, Deno.args);
 
 const ROUNDS = 15;
 const SIZE = 256;
@@ -46,8 +39,6 @@ const gpu = await benchGpu();
 const now = threadClock();
 const spent = { commands: 0, finish: 0, submit: 0 };
 let isReplaying = false;
-let isHolding = false;
-const held: (() => void)[] = [];
 
 /** Adds the time of some work to what was spent on it. */
 function spend<T>(on: keyof typeof spent, work: () => T): T {
@@ -67,9 +58,7 @@ function watch(): void {
   };
   const { submit } = GPUQueue.prototype;
   GPUQueue.prototype.submit = function (commands) {
-    const send = () => spend("submit", () => submit.call(this, commands));
-    if (isHolding) held.push(send);
-    else send();
+    spend("submit", () => submit.call(this, commands));
   };
   const { run } = Replays.prototype;
   Replays.prototype.run = function (name, inputs, work) {
@@ -103,7 +92,6 @@ async function measure(call: Call, calls: number): Promise<Times> {
   const start = now();
   for (let i = 0; i < calls; i++) call();
   gpu.submit();
-  for (const send of held.splice(0)) send();
   const whole = now() - start;
   return { whole, ...spent };
 }
@@ -120,9 +108,7 @@ interface Way {
 async function row({ name, calls, isReplayed }: Way, call: Call): Promise<string[]> {
   const dispatches = calls * dispatchesOf(call);
   const rounds: Times[] = [];
-  isHolding = holdSubmits && isReplayed; // other submits find their parameters in a ring that goes on
   for (let round = 0; round < ROUNDS; round++) rounds.push(await measure(call, calls));
-  isHolding = false;
   const micro = (seconds: number) => (1e6 * seconds / dispatches).toFixed(2);
   const middle = (of: (times: Times) => number) => micro(median(rounds.map(of)));
   const commands = (times: Times) => isReplayed ? times.commands : times.whole;
@@ -196,7 +182,7 @@ watch();
 const body = [...await encodeRows(), ...await stepRows()];
 const heads = ["µs of the host per dispatch", "dispatches", "median", "least"];
 const [load] = Deno.loadavg();
-const facts = factsOf(await settingOf(["deno run -A bench/replay.ts", ...Deno.args].join(" ")));
+const facts = factsOf(await settingOf("deno run -A bench/replay.ts"));
 console.log([
   "# What the host does for a dispatch",
   table(["", ""], [...facts, ["load", `${load.toFixed(1)} processes over the last minute`]]),
