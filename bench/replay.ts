@@ -1,7 +1,8 @@
 /**
  * What the host does for a dispatch, replayed and anew: `deno run -A bench/replay.ts`. Prints Markdown,
  * which bench/results/replay.md keeps. Times are of the thread that dispatches, by a processor's clock,
- * to the last submit. By the clock on the wall the work of a CPU adapter would be in them.
+ * to the last submit. By the clock on the wall the work of a CPU adapter would be in them. Beside them
+ * is what the calls of WebGPU take alone, in turns with the work that made them.
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { injectLora } from "../src/nn/mod.ts";
 import { CodaQuantizer, PATCH_SIZES_F8 } from "../src/quantizer/mod.ts";
 import { Random, Replays, type Tensor } from "../src/tensor/mod.ts";
 import { Adaptation, defaultRecipe } from "../src/train/mod.ts";
+import { bareCalls } from "./bare_calls.ts";
 import { median } from "./median.ts";
 import { factsOf, table } from "./report/markdown.ts";
 import { settingOf } from "./report/setting.ts";
@@ -69,29 +71,12 @@ function watch(): void {
   };
 }
 
-/** How many dispatches a call has. */
-function dispatchesOf(call: Call): number {
-  const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
-  let count = 0;
-  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (x, y, z) {
-    count++;
-    dispatchWorkgroups.call(this, x, y, z);
-  };
-  try {
-    call();
-  } finally {
-    GPUComputePassEncoder.prototype.dispatchWorkgroups = dispatchWorkgroups;
-  }
-  return count;
-}
-
-/** Times of `calls` calls, between two waits for the GPU. */
-async function measure(call: Call, calls: number): Promise<Times> {
+/** Times of some calls, between two waits for the GPU. */
+async function measure(calls: Call): Promise<Times> {
   await gpu.sync();
   Object.assign(spent, { commands: 0, finish: 0, submit: 0 });
   const start = now();
-  for (let i = 0; i < calls; i++) call();
-  gpu.submit();
+  calls();
   const whole = now() - start;
   return { whole, ...spent };
 }
@@ -106,9 +91,18 @@ interface Way {
 
 /** A row: medians per dispatch in microseconds, with the least of that which counts. */
 async function row({ name, calls, isReplayed }: Way, call: Call): Promise<string[]> {
-  const dispatches = calls * dispatchesOf(call);
+  const work = () => {
+    for (let i = 0; i < calls; i++) call();
+    gpu.submit();
+  };
+  gpu.submit(); // what was given before
+  const { dispatches, again } = bareCalls(work);
   const rounds: Times[] = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push(await measure(call, calls));
+  const bare: Times[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    rounds.push(await measure(work));
+    bare.push(await measure(again));
+  }
   const micro = (seconds: number) => (1e6 * seconds / dispatches).toFixed(2);
   const middle = (of: (times: Times) => number) => micro(median(rounds.map(of)));
   const commands = (times: Times) => isReplayed ? times.commands : times.whole;
@@ -117,6 +111,8 @@ async function row({ name, calls, isReplayed }: Way, call: Call): Promise<string
     String(dispatches),
     middle(commands),
     micro(Math.min(...rounds.map(commands))),
+    micro(median(bare.map(({ whole }) => whole))),
+    micro(Math.min(...bare.map(({ whole }) => whole))),
     middle((times) => commands(times) - times.finish - times.submit),
     middle(({ finish }) => finish),
     middle(({ submit }) => submit),
@@ -180,14 +176,15 @@ async function stepRows(): Promise<string[][]> {
 
 watch();
 const body = [...await encodeRows(), ...await stepRows()];
-const heads = ["µs of the host per dispatch", "dispatches", "median", "least"];
+const heads = ["µs of the host per dispatch", "dispatches", "median", "least", "bare", "least"];
 const [load] = Deno.loadavg();
 const facts = factsOf(await settingOf("deno run -A bench/replay.ts"));
 console.log([
   "# What the host does for a dispatch",
   table(["", ""], [...facts, ["load", `${load.toFixed(1)} processes over the last minute`]]),
   `Processor time of the thread that dispatches: medians of ${ROUNDS} rounds, with a wait for the GPU
-between them. "Encode" is all that is neither finishing command buffers nor submitting them. "Around"
+between them. "Bare" are the same calls of WebGPU one after another, with nothing of this library
+around them: no library goes below that with these commands. "Encode" is all that is neither finishing command buffers nor submitting them. "Around"
 is beside the median: making a step's noise, and telling the GPU its number and learning rate.`,
   table([...heads, "encode", "finish", "submit", "around"], body),
 ].join("\n\n"));
