@@ -30,7 +30,7 @@ const EMBEDDED = "tiny-kl-f8";
  * that the file has are fused.
  *
  * @throws {CheckpointError} where a file is missing, unsound or of another model, or nothing says the
- * latent's scale.
+ * latent's scale, as before the end of a run that trains a VAE.
  * @throws {GpuError} where half is asked for and the adapter has no f16.
  *
  * @example

@@ -68,7 +68,7 @@ export function vaeOf(checkpoint: Checkpoint, options: VaeOptions = {}): VaeSour
 /**
  * What the autoencoder of a checkpoint is, be its scale known or not.
  *
- * @throws {CheckpointError} as {@link vaeOf}, but for the scale.
+ * @throws {CheckpointError} as {@link vaeOf}, but for a scale that nothing says.
  */
 export function describeVae(checkpoint: Checkpoint, options: VaeOptions = {}): DescribedVae {
   const { path, vae, vaeConfig } = checkpoint;

@@ -89,8 +89,9 @@ export const trainVae: Command = defineCommand({
     divergence of its latent from a normal distribution with the weight 1e-6.
 
     The folder of --out then holds the VAE, for adapt's --vae, and the run's state. When the run is
-    done, its latent's scale and shift are measured and written into its config.json. Ctrl-C saves and
-    exits; --resume continues, to the very weights of an unbroken run.`,
+    done, its latent's scale and shift are measured and written into its config.json; before, no
+    command takes the VAE unless --scale and --shift say them. Ctrl-C saves and exits; --resume
+    continues, to the very weights of an unbroken run.`,
   positionals: POSITIONALS,
   flags: FLAGS,
   examples: [

@@ -11,24 +11,27 @@ export interface ScalingOptions {
   readonly batch: number;
   /** Their side. */
   readonly imageSize: number;
+  /** Ends the measuring early. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * The scale and shift that give an autoencoder's latents, drawn from their posteriors, the mean 0 and the
  * variance 1 over training crops: what a quantizer or a generator expects of them (Rombach et al. 2022,
- * `scale_by_std`, with a shift as later families have it).
+ * `scale_by_std`, with a shift as later families have it). Undefined where the signal ended it early.
  */
 export async function latentScaling(
   vae: AutoencoderKL,
   images: ImageFolder,
-  { batch, imageSize }: ScalingOptions,
-): Promise<Scaling> {
+  { batch, imageSize, signal }: ScalingOptions,
+): Promise<Scaling | undefined> {
   const { gpu } = vae.parameters;
   const shape = [batch, imageSize, imageSize, vae.config.inChannels];
   const sums = { count: 0, mean: 0, square: 0 };
   using replays = new Replays(gpu);
   await using batches = new Batches(images, { batchSize: batch });
   for (let step = 0; step * batch < CROPS; step++) {
+    if (signal?.aborted) return undefined;
     const { images } = await batches.next(step);
     const read = () => {
       using _scope = gpu.scope();

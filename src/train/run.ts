@@ -1,6 +1,7 @@
 import type { ImageFolder } from "../data/mod.ts";
 import type { Gpu } from "../gpu/mod.ts";
 import { tune } from "../ops/mod.ts";
+import type { AutoencoderKL } from "../vae/mod.ts";
 import { Adaptation } from "./adaptation.ts";
 import type { AdaptHooks, AdaptResult } from "./hooks.ts";
 import { loadCritics, type RunCritics } from "./load_critics.ts";
@@ -139,10 +140,10 @@ async function perform(
   else await folder.restore(adaptation, digests);
   const loop = new RunLoop({ gpu, adaptation, folder, images, views, digests, options, hooks });
   const result = await loop.finish();
-  if (options.task === "vae" && !result.stopped) {
-    await folder.settleScaling(gpu, (vae) => latentScaling(vae, images, options));
-  }
-  return result;
+  if (options.task !== "vae" || result.stopped) return result;
+  const { signal } = hooks;
+  const measure = (vae: AutoencoderKL) => latentScaling(vae, images, { ...options, signal });
+  return { ...result, stopped: !await folder.settleScaling(gpu, measure) };
 }
 
 /** What of a plan are options of the run. */

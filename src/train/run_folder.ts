@@ -16,7 +16,13 @@ import {
 import type { Gpu } from "../gpu/mod.ts";
 import type { Parameters } from "../nn/mod.ts";
 import { quantizerConfigFromJson, quantizerConfigToJson } from "../quantizer/mod.ts";
-import { AutoencoderKL, type Scaling, vaeConfigToJson } from "../vae/mod.ts";
+import {
+  AutoencoderKL,
+  isUnmeasured,
+  type Scaling,
+  unmeasured,
+  vaeConfigToJson,
+} from "../vae/mod.ts";
 import type { Adaptation } from "./adaptation.ts";
 import { clearBegun, isFree } from "./begun.ts";
 import { Checkpoints, type Sound } from "./checkpoints.ts";
@@ -33,11 +39,15 @@ import { newModel, type RunModel } from "./run_model.ts";
 const MODEL = "model.safetensors";
 const TRAINING = "training.safetensors";
 
+/** The latent of a VAE in training, which no loss scales. */
+const UNSCALED: Scaling = { scale: 1, shift: 0 };
+
 /**
  * A run on disk.
  *
  * - `config.json`, written first: `vae`, `quantizer`, `lora` and `training`, all that rebuilding needs, and
- *   `losses`, the weight of each and which of the recipe's are off.
+ *   `losses`, the weight of each and which of the recipe's are off. A VAE's scale is in it when the run is
+ *   done; before, whoever would use the VAE is told that it is not.
  * - `checkpoints/step-N`: what was saved at a step, a tokenizer by itself. `config.json` as above;
  *   `model.safetensors`: `vae.*` by LDM key with the adapters beside their convolutions,
  *   `quantizer.*` by official key, moving averages all, `step` in the metadata;
@@ -181,6 +191,7 @@ export class RunFolder {
       await parameters.load(prefixed(file, prefix));
     }
     adaptation.resume(step);
+    if (this.options.task === "vae") await this.#forgetScaling();
     await this.#checkpoints.dropAfter(step);
     await this.log.truncate(step);
     await this.#publish(step);
@@ -222,8 +233,14 @@ export class RunFolder {
   /**
    * Writes what is known of the latent's scale and shift only when the run is done, into its config.json,
    * that of its last checkpoint, and, measured on its own weights, that of the best.
+   *
+   * @param measure Undefined where it was ended early: then no more is written.
+   * @returns Whether all of it is written.
    */
-  async settleScaling(gpu: Gpu, measure: (vae: AutoencoderKL) => Promise<Scaling>): Promise<void> {
+  async settleScaling(
+    gpu: Gpu,
+    measure: (vae: AutoencoderKL) => Promise<Scaling | undefined>,
+  ): Promise<boolean> {
     const last = this.#saved!.step;
     const best = this.#best?.step;
     const kept = await this.#checkpoints.steps();
@@ -231,11 +248,20 @@ export class RunFolder {
       if (step === undefined || !kept.includes(step)) continue;
       using vae = await this.#loadVae(gpu, step);
       const scaling = await measure(vae);
+      if (!scaling) return false;
       this.#config = { ...this.#config, vae: vaeConfigToJson({ ...vae.config, ...scaling }) };
       await this.#writeConfig(this.#checkpoints.folder(step));
       if (step === best) await this.#writeConfig(`${this.path}/best`);
     }
     await this.#writeConfig(this.path); // the last one's
+    return true;
+  }
+
+  /** What was measured at an end is of other weights where the run goes on from before it. */
+  async #forgetScaling(): Promise<void> {
+    const vae = unmeasured(configPart(this.config, "vae", `${this.path}/config.json`));
+    this.#config = { ...this.#config, vae };
+    await this.#writeConfig(this.path);
   }
 
   /** Makes the model of a step that of the run. */
@@ -253,7 +279,8 @@ export class RunFolder {
     using file = await SafetensorsFile.open(this.#checkpoints.file(step, MODEL));
     const weights = prefixed(file, "vae.");
     const configFile = `${this.path}/config.json`;
-    const config = readVaeConfig(configPart(this.config, "vae", configFile), configFile, weights);
+    const json = configPart(this.config, "vae", configFile);
+    const config = readVaeConfig(json, configFile, weights, isUnmeasured(json) ? UNSCALED : {});
     return await AutoencoderKL.load(gpu, config, weights);
   }
 
@@ -271,8 +298,9 @@ export function runConfig(
   { perceptual, discriminator, missing }: RunCritics,
 ): Config {
   const recipe = recipeOf(options);
+  const vaeJson = vaeConfigToJson(vae.config);
   return {
-    vae: vaeConfigToJson(vae.config),
+    vae: options.task === "vae" ? unmeasured(vaeJson) : vaeJson,
     ...quantizer && { quantizer: quantizerConfigToJson(quantizer.config) },
     ...lora && { lora: { rank: lora.rank, targets: lora.targets } },
     losses: {

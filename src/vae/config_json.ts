@@ -1,7 +1,13 @@
 import { MAX_DEPTH, type VaeConfig, type VaeShape } from "./config.ts";
 import type { VaeFamily } from "./families.ts";
 import { inferVaeShape, type ShapeSource } from "./infer.ts";
-import { knownScaling, type Scaling, unknownScaling } from "./scale.ts";
+import {
+  isUnmeasured,
+  knownScaling,
+  type Scaling,
+  unknownScaling,
+  unmeasuredScaling,
+} from "./scale.ts";
 
 /** What is known of an autoencoder beside its config.json and its weights. */
 export interface VaeHints {
@@ -20,7 +26,7 @@ export interface VaeHints {
  * is.
  *
  * @param file The name of config.json, for messages.
- * @throws {TypeError} as {@link vaeShapeFrom}, and where nothing says the scale.
+ * @throws {TypeError} as {@link vaeShapeFrom}, and where nothing says the scale or it is not measured yet.
  */
 export function vaeConfig(
   json: Readonly<Record<string, unknown>>,
@@ -115,7 +121,7 @@ function completed(
 /**
  * What was said of scale and shift. A config.json with a scale and no shift means none.
  *
- * @throws {TypeError} where a field is no number, or the scale is 0.
+ * @throws {TypeError} where a field is no number, the scale is 0, or both are still to be measured.
  */
 export function toldScaling(
   json: Readonly<Record<string, unknown>>,
@@ -123,7 +129,8 @@ export function toldScaling(
   { scale, shift }: VaeHints,
 ): Partial<Scaling> {
   const field = reader(json, file);
-  const own = field.optional("scaling_factor");
+  if (isUnmeasured(json) && scale === undefined) throw unmeasuredScaling(file);
+  const own = isUnmeasured(json) ? undefined : field.optional("scaling_factor");
   const noShift = scale === undefined && own !== undefined ? 0 : undefined;
   const told = { scale: scale ?? own, shift: shift ?? field.optional("shift_factor") ?? noShift };
   if (told.scale === 0) throw new TypeError(`${file}: the scale is 0, expected another number`);

@@ -17,5 +17,5 @@ export { familiesOf, type FamilyMatch, VAE_FAMILIES, type VaeFamily } from "./fa
 export { HalfOverflowError, NotFiniteError } from "./finite.ts";
 export { inferVaeConfig, inferVaeShape, type ShapeSource } from "./infer.ts";
 export type { MemoryPlan } from "./memory_plan.ts";
-export { knownScaling, type Scaling, unknownScaling } from "./scale.ts";
+export { isUnmeasured, knownScaling, type Scaling, unknownScaling, unmeasured } from "./scale.ts";
 export { type Shapes, vaeShapes } from "./shapes.ts";

@@ -25,6 +25,29 @@ export function knownScaling(
   return { scale: config.scale, shift: shift ?? config.shift };
 }
 
+/** What stands for a scale that is measured when training is done, and not before. */
+const UNMEASURED = "unmeasured";
+
+/** A `config.json` without its scale and shift, and with a word that they are still to be measured. */
+export function unmeasured(json: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { shift_factor: _, ...rest } = json;
+  return { ...rest, scaling_factor: UNMEASURED };
+}
+
+/** Whether a `config.json` is {@link unmeasured}. */
+export function isUnmeasured(json: Readonly<Record<string, unknown>>): boolean {
+  return json.scaling_factor === UNMEASURED;
+}
+
+/** The error of an autoencoder that is used before its latent was measured. */
+export function unmeasuredScaling(file: string): TypeError {
+  return new TypeError(
+    `${file}: is of a VAE before the end of its training, where the latent's scale and shift are ` +
+      "measured, of the last weights and the best: finish the run with coda train-vae --out DIR " +
+      "--resume, or say both with --scale and --shift",
+  );
+}
+
 /** The error of an autoencoder whose scale nothing says. */
 export function unknownScaling(shape: VaeShape, file: string): TypeError {
   return new TypeError(

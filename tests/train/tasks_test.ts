@@ -1,5 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { loadVae, openTensors } from "../../src/checkpoint/mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  CheckpointError,
+  convertCheckpoint,
+  inspectCheckpoint,
+  loadVae,
+  openTensors,
+} from "../../src/checkpoint/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { saveImage } from "../../src/data/mod.ts";
 import { fromArray, noGrad } from "../../src/tensor/mod.ts";
@@ -169,6 +175,48 @@ gpuTest("the best VAE of a run has the scale and shift of its own latents", asyn
   );
   assert(await scaleOf(`${run}/best`) !== await scaleOf(run));
 });
+
+gpuTest("a VAE in training is refused, as its latent is not measured yet", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const [run, newest] = [ground.path("run"), ground.path("run/checkpoints/step-4")];
+  const options = { ...scratch(ground, "vae"), saveEvery: 2, sampleEvery: 0 };
+  await adapt(gpu, ground.path("whole"), options);
+  const stopAt = (step: number) => {
+    const controller = new AbortController();
+    const onStep = (done: number) => done === step && controller.abort();
+    return { signal: controller.signal, onStep };
+  };
+  await adapt(gpu, run, options, stopAt(2));
+  await refused(gpu, run);
+  await refused(gpu, `${run}/checkpoints/step-2`);
+  await refused(gpu, `${run}/model.safetensors`);
+  const adapted = { ...ground.options, vae: run };
+  await assertRejects(() => adapt(gpu, ground.path("adapted"), adapted), CheckpointError, MEASURED);
+  const convert = () => convertCheckpoint(run, ground.path("converted.safetensors"));
+  await assertRejects(convert, CheckpointError, MEASURED);
+  using told = await loadVae(gpu, run, { scale: 2, shift: 3 });
+  assertEquals([told.config.scale, told.config.shift], [2, 3]);
+  await resumeAdapt(gpu, run, {}, stopAt(4)); // before it is measured
+  await refused(gpu, run);
+  await resumeAdapt(gpu, run);
+  using _done = await loadVae(gpu, newest);
+  await refused(gpu, `${run}/checkpoints/step-2`); // of which nothing is measured
+  await Deno.truncate(`${newest}/training.safetensors`, 100);
+  await resumeAdapt(gpu, run, {}, stopAt(3)); // from step 2
+  await refused(gpu, run);
+  await resumeAdapt(gpu, run);
+  assertEquals(await ending(ground, "run"), await ending(ground, "whole"));
+});
+
+const MEASURED =
+  "config.json: is of a VAE before the end of its training, where the latent's scale";
+
+async function refused(gpu: Gpu, path: string): Promise<void> {
+  await assertRejects(() => loadVae(gpu, path), CheckpointError, MEASURED);
+  const { problem, vae } = await inspectCheckpoint(path);
+  assertStringIncludes(problem ?? "", MEASURED);
+  assertEquals([vae?.scale, vae?.shift], [undefined, undefined]);
+}
 
 /** Of scaled latents drawn from their posteriors, over one image. */
 async function moments(gpu: Gpu, vae: Awaited<ReturnType<typeof loadVae>>) {

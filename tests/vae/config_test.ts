@@ -2,10 +2,13 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   inferVaeConfig,
   inferVaeShape,
+  isUnmeasured,
   type ShapeSource,
+  unmeasured,
   VAE_FAMILIES,
   vaeConfig,
   vaeConfigToJson,
+  type VaeHints,
   vaeShapes,
 } from "../../src/vae/mod.ts";
 
@@ -100,6 +103,17 @@ Deno.test("where nothing says the scale, it is asked for", () => {
   assertThrows(() => vaeConfig({}, source(shapes())), TypeError, message);
   const { scale, shift } = vaeConfig({}, source(shapes()), "config.json", { scale: 2 });
   assertEquals([scale, shift], [2, 0]);
+});
+
+Deno.test("a scale that is still to be measured is no family's, and may be said", () => {
+  const { config } = VAE_FAMILIES.find(({ name }) => name === "FLUX.1")!;
+  const json = unmeasured(vaeConfigToJson(config));
+  assertEquals([isUnmeasured(json), isUnmeasured(vaeConfigToJson(config))], [true, false]);
+  const message = "a/config.json: is of a VAE before the end of its training, where";
+  const read = (hints?: VaeHints) => vaeConfig(json, family("FLUX.1"), "a/config.json", hints);
+  assertThrows(read, TypeError, message);
+  assertThrows(() => read({ shift: 1 }), TypeError, message);
+  assertEquals(read({ scale: 2, shift: 3 }), { ...config, scale: 2, shift: 3 });
 });
 
 Deno.test("config.json goes over what the weights say, and survives a round trip", () => {
