@@ -19,24 +19,33 @@ export interface Evaluation {
   readonly perplexity?: number;
 }
 
+/** How a run evaluates. */
+export interface EvaluateOptions {
+  /** Images at a time. */
+  readonly batch: number;
+  /** Ends it between images. */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Evaluates the averages of an adaptation, `batch` images at a time.
+ * Evaluates the averages of an adaptation; undefined where the signal ended it early.
  *
  * @throws {ImageError} where no image can be used.
  */
 export async function evaluate(
   adaptation: Adaptation,
   heldOut: HeldOut,
-  batch: number,
-): Promise<Evaluation> {
+  { batch, signal }: EvaluateOptions,
+): Promise<Evaluation | undefined> {
   const codes: Uint32Array[] = [];
   let [sum, count] = [0, 0];
-  for await (const images of heldOut.batches(batch)) {
+  for await (const images of heldOut.batches(batch, signal)) {
     const found = await reconstruct(adaptation, images);
     images.forEach((image, i) => sum += psnr(found.images[i], image));
     count += images.length;
     codes.push(...found.indices);
   }
+  if (signal?.aborted) return undefined;
   if (count === 0) throw heldOut.unusable();
   const { quantizer } = adaptation.model;
   const use = quantizer && codebookUse(codes, quantizer.config.codebookSize);

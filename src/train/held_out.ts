@@ -55,10 +55,14 @@ export class HeldOut {
     return new ImageError(this.files[0], "and all other held-out images cannot be used");
   }
 
-  /** The squares in batches of so many, in order, without those that cannot be used. */
-  async *batches(batch: number): AsyncGenerator<Image[]> {
+  /**
+   * The squares in batches of so many, in order, without those that cannot be used; no more of them once
+   * the signal is given.
+   */
+  async *batches(batch: number, signal?: AbortSignal): AsyncGenerator<Image[]> {
     let images: Image[] = [];
     for (const file of this.files) {
+      if (signal?.aborted) return;
       const image = await this.#load(file);
       if (image) images.push(image);
       if (images.length < batch) continue;

@@ -5,7 +5,10 @@ import type { StepPlan } from "./step_plan.ts";
 
 /** What a run tells, and what stops it. */
 export interface AdaptHooks {
-  /** Stops the run after the step under way; it is saved and can be resumed. */
+  /**
+   * Stops the run after the step, or the few held-out images, under way. It is saved and can be resumed;
+   * what it was to look at and did not is looked at then.
+   */
   signal?: AbortSignal;
   /** Hears, before the first step, how steps stay within the device's memory, where that has a limit. */
   onPlan?: (plan: StepPlan) => void;
@@ -29,7 +32,7 @@ export interface AdaptResult {
   readonly step: number;
   /** How many there are in all. */
   readonly total: number;
-  /** Whether it was stopped before its end. */
+  /** Whether it was stopped before its end: before its last step, or what follows that. */
   readonly stopped: boolean;
   /** How many images (in the warm-up latents) this part of it saw. */
   readonly images: number;

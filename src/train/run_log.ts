@@ -54,6 +54,17 @@ export class RunLog {
     await this.#events.image(step, "samples", { width, height, png });
   }
 
+  /** Whether there is a picture of a step. */
+  async hasSample(step: number): Promise<boolean> {
+    return (await this.#samples()).some(([, of]) => of === step);
+  }
+
+  /** Whether there is an evaluation of a step. */
+  async hasEvaluation(step: number): Promise<boolean> {
+    const lines = await this.#metrics.lines();
+    return lines.some((line) => line.step === step && line.evaluation !== undefined);
+  }
+
   /** The evaluation with the highest PSNR so far, the first of equals. */
   async best(): Promise<Evaluation | undefined> {
     let best: Evaluation | undefined;

@@ -36,6 +36,7 @@ export class RunLoop {
   #cache: LatentCache | undefined;
   #saved: number;
   #images = 0;
+  #isCut = false;
 
   /** Takes no step yet. */
   constructor(parts: LoopParts) {
@@ -60,7 +61,7 @@ export class RunLoop {
     return {
       step,
       total,
-      stopped: step < total,
+      stopped: step < total || this.#isCut,
       images: this.#images,
       skipped: images.skipped,
       best: folder.best,
@@ -68,7 +69,8 @@ export class RunLoop {
   }
 
   async #takeSteps(): Promise<void> {
-    const { adaptation, images, views, options: { batch, saveEvery }, hooks } = this.#parts;
+    const { adaptation, images, options: { batch, saveEvery }, hooks } = this.#parts;
+    if (adaptation.step > 0) await this.#look(); // at what a stop left out
     await using batches = new Batches(images, { batchSize: batch });
     using counts = this.#counts;
     while (adaptation.step < adaptation.total && !hooks.signal?.aborted) {
@@ -78,7 +80,7 @@ export class RunLoop {
       counts.add(result.indices);
       hooks.onStep?.(info.step, info.total);
       if (this.#isDue(info.step)) await this.#report(info, result);
-      if (views.isDue(info.step, info.total)) await this.#look();
+      await this.#look();
       if (info.step % saveEvery === 0) await this.#save();
       await this.#pace.next();
     }
@@ -156,13 +158,16 @@ export class RunLoop {
     this.#reported.catch(() => {}); // whoever waits for it hears of the failure
   }
 
-  /** Looks at what was learned so far; what is best is saved. */
+  /** Looks, where it is time to, at what was learned so far; what is best is saved. */
   async #look(): Promise<void> {
     const { adaptation, folder, views, hooks } = this.#parts;
+    if (!views.isDue(adaptation.step, adaptation.total)) return;
     await this.#expectSound();
     await this.#reported;
     const start = performance.now();
-    const evaluation = await views.look(adaptation, folder.log);
+    const { log } = folder;
+    const { evaluation, isCut } = await views.look(adaptation, { log, signal: hooks.signal });
+    this.#isCut = isCut;
     if (evaluation) {
       const isBest = evaluation.psnr > (folder.best?.psnr ?? -Infinity);
       hooks.onEvaluation?.(evaluation, isBest);

@@ -12,6 +12,22 @@ const SAMPLED = 4;
 /** The most images that are looked at together: no more than a step trains on, which takes more memory. */
 const TOGETHER = 4;
 
+/** What is looked at, and where it is logged. */
+export interface LookOptions {
+  /** The run's log; what it has of the step already is not looked at again. */
+  readonly log: RunLog;
+  /** Ends the look early. */
+  readonly signal?: AbortSignal;
+}
+
+/** What came of a look. */
+export interface Look {
+  /** The evaluation, where it was time for one. */
+  readonly evaluation?: Evaluation;
+  /** Whether the signal ended it early: the log lacks something of the step. */
+  readonly isCut: boolean;
+}
+
 /** Looks every so often at what a run has learned: pictures, and an evaluation of held-out images. */
 export class RunViews {
   #options: ResolvedOptions;
@@ -49,21 +65,21 @@ export class RunViews {
     return this.#isSampleDue(step, total) || this.#isEvaluationDue(step, total);
   }
 
-  /** Looks at an adaptation, logs it, and returns the evaluation where it is time for one. */
-  async look(adaptation: Adaptation, log: RunLog): Promise<Evaluation | undefined> {
+  /** Looks at an adaptation and logs what is due of its step and not logged yet. */
+  async look(adaptation: Adaptation, { log, signal }: LookOptions): Promise<Look> {
     const { step, total } = adaptation;
-    if (this.#isSampleDue(step, total)) {
-      const picture = await this.#samples.draw(adaptation, this.#together);
+    const batch = Math.min(TOGETHER, this.#options.batch);
+    if (this.#isSampleDue(step, total) && !await log.hasSample(step)) {
+      if (signal?.aborted) return { isCut: true };
+      const picture = await this.#samples.draw(adaptation, batch);
       if (picture) await log.sample(step, picture);
     }
-    if (!this.#heldOut || !this.#isEvaluationDue(step, total)) return undefined;
-    const evaluation = await evaluate(adaptation, this.#heldOut, this.#together);
+    if (!this.#heldOut || !this.#isEvaluationDue(step, total)) return { isCut: false };
+    if (await log.hasEvaluation(step)) return { isCut: false };
+    const evaluation = await evaluate(adaptation, this.#heldOut, { batch, signal });
+    if (!evaluation) return { isCut: true };
     await log.evaluation(evaluation);
-    return evaluation;
-  }
-
-  get #together(): number {
-    return Math.min(TOGETHER, this.#options.batch);
+    return { evaluation, isCut: false };
   }
 
   #isSampleDue(step: number, total: number): boolean {

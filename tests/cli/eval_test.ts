@@ -71,7 +71,7 @@ gpuTest(
       await writeImages(images, [[16, 12], [13, 17]]);
       const page = join(path, "pages", "report.html");
       const args = ["eval", images, "--model", model, "--protocol", "original", "-q"];
-      const ended = await runFile("tests/cli/eval_interrupted.ts", [...args, "--report", page]);
+      const ended = await runFile("tests/cli/coda_interrupted.ts", [...args, "--report", page]);
       assertEquals(ended.code, 130, ended.stderr);
       assertMatch(ended.stdout, /^2 images at original: [^]*bits per pixel\n/);
       const stopped = `coda: stopped before ${page} was written; what was measured stands above\n`;

@@ -14,6 +14,6 @@ Deno.test("Ctrl-C is answered at once, but not among a run's JSON or where nothi
     console.error = error;
   }
   assertEquals(lines, [
-    "coda: stops after the step under way and saves; Ctrl-C again ends it at once",
+    "coda: stops after the step or images under way and saves; Ctrl-C again ends it at once",
   ]);
 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { gpuTest } from "../support/gpu.ts";
 import { TinyGround } from "../train/tiny.ts";
-import { coda } from "./program.ts";
+import { coda, runFile } from "./program.ts";
 
 /** The flags of a tiny run. */
 function tiny(ground: TinyGround, out: string, ...more: string[]): string[] {
@@ -43,6 +43,33 @@ gpuTest(
     const other = await coda(["train-vae", "--out", ground.path("vqgan"), "--resume"]);
     assertEquals(other.code, 2);
     assertStringIncludes(other.stderr, "the task is vae, but the run began with vqgan");
+  },
+);
+
+gpuTest(
+  "train-vae: Ctrl-C is heard before the last evaluation, and the VAE is not done before it",
+  async (gpu) => {
+    if (Deno.build.os === "windows") return; // it has no signals to send
+    await using ground = await TinyGround.make(gpu);
+    const more = ["--architecture", ground.path("vae"), "--log-every", "2", "--json"];
+    const args = ["train-vae", ...tiny(ground, "run", ...more)];
+    const stopped = await runFile("tests/cli/coda_interrupted.ts", args);
+    assertEquals(stopped.code, 130, stopped.stderr);
+    assertStringIncludes(
+      stopped.stderr,
+      "coda: stopped after step 2 of 2 and saved; continue with",
+    );
+    const adapt = ["adapt", ...tiny(ground, "adapted", "--vae", ground.path("run"))];
+    const early = await coda(adapt);
+    assertEquals(early.code, 1);
+    assertMatch(
+      early.stderr,
+      /^coda: \S+run\/config.json: is of a VAE before the end of .* --resume, or say both with --scale .*\n$/,
+    );
+    const resumed = await coda(["train-vae", "--out", ground.path("run"), "--resume", "--json"]);
+    assertEquals(resumed.code, 0, resumed.stderr);
+    assertMatch(resumed.stdout, /^{"evaluation":{"step":2,[^\n]*\n$/);
+    assertEquals((await coda(adapt)).code, 0);
   },
 );
 

@@ -7,6 +7,7 @@ import { adapt, type Evaluation, resumeAdapt } from "../../src/train/mod.ts";
 import { loadCentered } from "../../src/train/held_out.ts";
 import { grid } from "../../src/train/samples.ts";
 import { standingIn } from "../../src/train/stand_in.ts";
+import { contents } from "../cli/tiny_tokenizer.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 import { eventsIn } from "./tensorboard/read_events.ts";
 import { TINY_SIZE, TinyGround } from "./tiny.ts";
@@ -121,6 +122,56 @@ gpuTest("a run that was broken off has each evaluation and picture once", async 
     assertEquals(a, b, `step ${step}`);
   }
 });
+
+gpuTest("a stop is heard between held-out images, and resuming looks at the rest", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const heldout = ground.path("heldout");
+  await Deno.mkdir(heldout);
+  for (const i of [0, 1, 2, 4]) {
+    await Deno.copyFile(ground.path(`images/${i}.png`), `${heldout}/${i}.png`);
+  }
+  for (const i of [3, 5]) await Deno.writeFile(`${heldout}/${i}.png`, new Uint8Array(9));
+  const stopInEvaluation = () => {
+    const controller = new AbortController();
+    return {
+      signal: controller.signal,
+      onSkip: (file: string) => {
+        assertEquals(file, `${heldout}/3.png`); // no other is looked at
+        controller.abort();
+      },
+    };
+  };
+  for (const [name, at, evalEvery] of [["middle", 5, 5], ["end", 8, 100]] as const) {
+    const options = { ...ground.options, heldout, evalEvery, sampleEvery: 5 };
+    const [whole, broken] = [ground.path(`${name} whole`), ground.path(`${name} broken`)];
+    const ended = await adapt(gpu, whole, options);
+    await flat(gpu, async () => {
+      const { step, stopped, best } = await adapt(gpu, broken, options, stopInEvaluation());
+      assertEquals({ step, stopped, best }, { step: at, stopped: true, best: undefined });
+    });
+    assertEquals(await seen(broken), { ...await seen(whole, at), evaluations: [] });
+    assertEquals((await resumeAdapt(gpu, broken, {}, stopInEvaluation())).step, at);
+    const { step, stopped, best } = await resumeAdapt(gpu, broken);
+    assertEquals({ step, stopped, best }, { step: 8, stopped: false, best: ended.best });
+    assertEquals(await seen(broken), await seen(whole));
+    assertEquals(await bytesBelow(broken), await bytesBelow(whole));
+  }
+});
+
+/** The evaluations that a run logged up to a step, and the steps of its pictures. */
+async function seen(run: string, most = Infinity) {
+  const lines = (await Deno.readTextFile(`${run}/metrics.jsonl`)).trim().split("\n");
+  const evaluations = lines.map((line) => JSON.parse(line)).filter(({ evaluation }) => evaluation);
+  const events = await eventsIn(`${run}/tensorboard`);
+  const pictures = events.filter(({ images }) => images).map(({ step }) => step);
+  return { evaluations, pictures: pictures.filter((step) => step! <= most) };
+}
+
+/** A run's files, but for those that tell times. */
+async function bytesBelow(run: string): Promise<Record<string, string>> {
+  const all = Object.entries(await contents(run));
+  return Object.fromEntries(all.filter(([name]) => !/^(metrics|tensorboard)/.test(name)));
+}
 
 Deno.test("grid: images in rows with white between them", () => {
   const image = (value: number) => ({ width: 2, height: 1, data: new Uint8Array(6).fill(value) });

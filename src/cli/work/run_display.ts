@@ -39,7 +39,9 @@ export class RunDisplay implements Disposable {
   /** Tells that Ctrl-C was heard, which a long step would leave one to wonder about. */
   stopping(): void {
     if (this.#show.json || this.#show.quiet) return;
-    this.#message("coda: stops after the step under way and saves; Ctrl-C again ends it at once");
+    this.#message(
+      "coda: stops after the step or images under way and saves; Ctrl-C again ends it at once",
+    );
   }
 
   #planned(plan: StepPlan): void {

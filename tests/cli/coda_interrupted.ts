@@ -1,4 +1,4 @@
-// A program for eval_test.ts: `coda`, which is interrupted as soon as it prints.
+// A program for tests: `coda`, which is interrupted as soon as it prints.
 import { main } from "../../src/cli/main.ts";
 
 const print = console.log;
