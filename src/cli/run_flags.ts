@@ -20,7 +20,8 @@ export const FOLDER_FLAGS = {
     value: "DIR",
   }),
   resume: booleanFlag(
-    "continue the run in --out; images and files of losses only where they have moved",
+    "continue the run in --out; images, those of --heldout and files of losses only where they " +
+      "have moved",
   ),
   config: stringFlag(
     "a TOML or JSON file of options, named as in the training part of a run's config.json; " +

@@ -110,7 +110,7 @@ export interface AdaptOptions {
   logEvery?: number;
   /** Steps from one picture of reconstructions to the next; 200, and 0 is none. */
   sampleEvery?: number;
-  /** Images, or a folder of them, that are evaluated and not trained on. */
+  /** Images, or a folder of them, that are evaluated and not trained on; a resumed run has the same. */
   heldout?: string;
   /** How many of them are evaluated, evenly spread; 64. */
   evalImages?: number;
@@ -173,13 +173,11 @@ const FREE: readonly string[] = [
   "keep",
   "logEvery",
   "sampleEvery",
-  "heldout",
-  "evalImages",
   "evalEvery",
 ];
 
 /** Files that may have moved meanwhile: a run sees to it that they are those that it began with. */
-const MOVABLE: readonly string[] = ["vgg", "lpips", "dino"];
+const MOVABLE: readonly string[] = ["vgg", "lpips", "dino", "heldout"];
 
 /** The shortest side of an image that VGG16 takes. */
 const LEAST_FOR_VGG = 16;

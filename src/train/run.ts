@@ -77,7 +77,7 @@ export async function adapt(
  * @param changes Options given anew; one that would make it another run is an error.
  * @throws {OptionError} where a changed option would make it another run.
  * @throws {CheckpointError} where there is no run, or its files are unsound.
- * @throws {RunError} where the images are others, or the run diverges.
+ * @throws {RunError} where the images, held out or not, are others, or the run diverges.
  *
  * @example
  * ```ts
@@ -135,7 +135,7 @@ async function perform(
   const views = await RunViews.open(options, images.files, hooks);
   const folder = await begin(critics, options);
   for (const text of critics.missing) hooks.onNotice?.(text);
-  const digests = await digestsOf(images.files, options);
+  const digests = await digestsOf({ images: images.files, heldOut: views.heldOut }, options);
   if (folder.savedStep === undefined) await folder.beginAnew();
   else await folder.restore(adaptation, digests);
   const loop = new RunLoop({ gpu, adaptation, folder, images, views, digests, options, hooks });

@@ -13,17 +13,26 @@ export async function openImages(
   return await ImageFolder.open(images, { size: imageSize, shortSide, seed, onSkip });
 }
 
-/** What tells a run's files from others, by what they are; each a {@link digestOf}. */
+/** What tells a run's files from others, by what messages call them; each a {@link digestOf}. */
 export type Digests = Readonly<Record<string, string>>;
 
-/** Those of its images, and of the weight files of its losses' networks where it has any. */
+/** The images that a run is about. */
+export interface RunFiles {
+  /** Those that it trains on. */
+  readonly images: readonly string[];
+  /** Those that it evaluates. */
+  readonly heldOut: readonly string[];
+}
+
+/** Those of its images, and of its held-out ones and the weight files of its losses where it has any. */
 export async function digestsOf(
-  images: readonly string[],
+  { images, heldOut }: RunFiles,
   { vgg, lpips, dino }: ResolvedOptions,
 ): Promise<Digests> {
   const networks = [vgg, lpips, dino].filter((file) => file !== undefined);
   return {
     images: await digestOf(images),
+    ...heldOut.length > 0 && { "held-out images": await digestOf(heldOut) },
     ...networks.length > 0 && { networks: await digestOf(networks) },
   };
 }

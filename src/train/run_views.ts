@@ -60,6 +60,11 @@ export class RunViews {
     return new RunViews(options, new Samples(sampled), heldOut);
   }
 
+  /** The images that are evaluated. */
+  get heldOut(): readonly string[] {
+    return this.#heldOut?.files ?? [];
+  }
+
   /** Whether there is anything to look at after a step of so many. */
   isDue(step: number, total: number): boolean {
     return this.#isSampleDue(step, total) || this.#isEvaluationDue(step, total);

@@ -66,10 +66,17 @@ gpuTest(
       early.stderr,
       /^coda: \S+run\/config.json: is of a VAE before the end of .* --resume, or say both with --scale .*\n$/,
     );
-    const resumed = await coda(["train-vae", "--out", ground.path("run"), "--resume", "--json"]);
+    const resume = ["train-vae", "--out", ground.path("run"), "--resume", "--json"];
+    const resumed = await coda(resume);
     assertEquals(resumed.code, 0, resumed.stderr);
     assertMatch(resumed.stdout, /^{"evaluation":{"step":2,[^\n]*\n$/);
     assertEquals((await coda(adapt)).code, 0);
+    const other = await coda([...resume, "--heldout", ground.path("images/1.png")]);
+    assertEquals(other.code, 1);
+    assertStringIncludes(
+      other.stderr,
+      "run: the held-out images are not those that the run began with",
+    );
   },
 );
 

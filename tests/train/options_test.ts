@@ -29,6 +29,8 @@ Deno.test("resumedOptions: reports and saves may change, nothing else", () => {
   assertEquals(resumedOptions(begun, { steps: 100, rank: undefined }), begun);
   const planned = resolveOptions({ ...BASE, batch: 2, accumulate: 4 }); // from a batch of 8
   assertEquals(resumedOptions(planned, { batch: 8 }), planned);
+  const watched = resolveOptions({ ...BASE, heldout: "heldout" });
+  assertEquals(resumedOptions(watched, { heldout: "moved" }), { ...watched, heldout: "moved" });
   for (
     const [name, value] of Object.entries({
       vae: "other",
@@ -45,6 +47,8 @@ Deno.test("resumedOptions: reports and saves may change, nothing else", () => {
       lr: 1,
       warmupLr: 1,
       seed: 1,
+      heldout: "others",
+      evalImages: 3,
     })
   ) {
     assertThrows(() => resumedOptions(begun, { [name]: value }), OptionError, `${name} is`);

@@ -3,7 +3,7 @@ import { ImageError, loadImage } from "../../src/data/mod.ts";
 import { meanPsnr } from "../../src/metrics/mod.ts";
 import { Parameters } from "../../src/nn/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
-import { adapt, type Evaluation, resumeAdapt } from "../../src/train/mod.ts";
+import { adapt, type Evaluation, resumeAdapt, RunError } from "../../src/train/mod.ts";
 import { loadCentered } from "../../src/train/held_out.ts";
 import { grid } from "../../src/train/samples.ts";
 import { standingIn } from "../../src/train/stand_in.ts";
@@ -172,6 +172,32 @@ async function bytesBelow(run: string): Promise<Record<string, string>> {
   const all = Object.entries(await contents(run));
   return Object.fromEntries(all.filter(([name]) => !/^(metrics|tensorboard)/.test(name)));
 }
+
+gpuTest("held-out images may move, but a resumed run has the same", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const [run, heldout, moved] = ["run", "heldout", "moved"].map((name) => ground.path(name));
+  await Deno.mkdir(heldout);
+  for (const i of [0, 1, 2]) {
+    await Deno.copyFile(ground.path(`images/${i}.png`), `${heldout}/${i}.png`);
+  }
+  const stop = AbortSignal.abort();
+  await adapt(gpu, run, { ...ground.options, heldout, evalEvery: 1, steps: 1, warmupSteps: 0 });
+  const begun = await bytesBelow(run);
+  await Deno.rename(heldout, moved);
+  await resumeAdapt(gpu, run, { heldout: moved }, { signal: stop });
+  assertEquals(await bytesBelow(run), begun);
+  const other = () => resumeAdapt(gpu, run, { heldout: moved });
+  const refused = () =>
+    assertRejects(other, RunError, "the held-out images are not those that the run began with");
+  await Deno.copyFile(ground.path("images/3.png"), `${moved}/3.png`);
+  await refused();
+  await Deno.remove(`${moved}/3.png`);
+  await Deno.copyFile(ground.path("images/4.png"), `${moved}/1.png`); // by the same name
+  await refused();
+  await Deno.remove(`${moved}/1.png`);
+  await refused();
+  assertEquals(await bytesBelow(run), begun);
+});
 
 Deno.test("grid: images in rows with white between them", () => {
   const image = (value: number) => ({ width: 2, height: 1, data: new Uint8Array(6).fill(value) });
