@@ -12,6 +12,7 @@ import { tune } from "./ops/mod.ts";
 import { type Grid, gridsFor, type LatentEncoder, type Quantizer } from "./quantizer/mod.ts";
 import { empty, fromArray, type Tensor } from "./tensor/mod.ts";
 import { requireModel, type Size, type Tokens } from "./tokens/mod.ts";
+import { expectFiniteWeights } from "./vae/finite.ts";
 import type { OfMoments, ToLatent, Values } from "./vae/in_memory.ts";
 import type { AutoencoderKL, MemoryPlan } from "./vae/mod.ts";
 
@@ -69,6 +70,7 @@ export class Tokenizer implements Disposable {
   #ownsGpu: boolean;
   #images: ImageVae;
   #encoder: LatentEncoder | undefined;
+  #sound: Promise<void> | undefined;
 
   private constructor(
     gpu: Gpu,
@@ -135,16 +137,22 @@ export class Tokenizer implements Disposable {
    *
    * @throws {RangeError} where the image is smaller than one latent position, or larger than the
    * adapter can hold.
-   * @throws {HalfOverflowError} where the model is in half, which cannot hold what it computes.
+   * @throws {NotFiniteError} where the image's latent or the quantizer's weights are not finite, as of a
+   * damaged model; {HalfOverflowError} where the model is in half, which cannot hold what it computes.
    */
   async encode(image: Image): Promise<Tokens> {
     const [tokens] = await this.encodeBatch([image]);
     return tokens;
   }
 
-  /** The tokens of several images of one size, computed together. @throws {RangeError} for mixed sizes. */
+  /**
+   * The tokens of several images of one size, computed together.
+   *
+   * @throws {RangeError} for mixed sizes, and as {@link Tokenizer.encode}.
+   */
   async encodeBatch(images: readonly Image[]): Promise<Tokens[]> {
     const scales = await this.#images.encode(images, this.#codes());
+    await this.#expectSound();
     return images.map((image, n) =>
       this.#tokensOf(image, scales.map((all) => part(all, n, images.length)))
     );
@@ -177,6 +185,7 @@ export class Tokenizer implements Disposable {
         ];
       },
     });
+    await this.#expectSound();
     const count = (values.length - grids.length) / 2;
     const floats = (from: number, to?: number) =>
       values.slice(from, to).map((all) => new Float32Array(all));
@@ -238,6 +247,12 @@ export class Tokenizer implements Disposable {
   #codes(): OfMoments {
     const encoder = this.#madeEncoder();
     return { name: "codes", make: (moments) => encoder.encode(this.#meanLatent(moments)) };
+  }
+
+  /** Refuses codes of a quantizer whose weights are not finite; they are read once, as they stay. */
+  async #expectSound(): Promise<void> {
+    this.#sound ??= expectFiniteWeights("the quantizer", this.quantizer.parameters);
+    await this.#sound;
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Gpu } from "../gpu/mod.ts";
 import type { Quantizer } from "../quantizer/mod.ts";
 import { fromArray, noGrad, normal, type Random, type Tensor } from "../tensor/mod.ts";
 import type { Tokenizer } from "../tokenizer.ts";
-import { expectFinite } from "../vae/finite.ts";
+import { expectFinite, expectFiniteWeights } from "../vae/finite.ts";
 import { type AutoencoderKL, samplePosterior } from "../vae/mod.ts";
 import { type Protocol, randomOf } from "./protocols.ts";
 import { truncatedImage } from "./truncated.ts";
@@ -34,6 +34,7 @@ export class Reconstructor implements Disposable {
   #protocol: Protocol;
   #seed: number;
   #byScale: boolean;
+  #sound: Promise<void> | undefined;
 
   /** The models stay their makers'; `byScale` asks for prefixes of the scales. */
   constructor(
@@ -48,7 +49,12 @@ export class Reconstructor implements Disposable {
     this.#byScale = byScale;
   }
 
-  /** @throws {RangeError} where an image is too small or too large. */
+  /**
+   * Takes an image through both.
+   *
+   * @throws {RangeError} where the image is too small or too large.
+   * @throws {NotFiniteError} where a latent, an image or the quantizer's weights are not finite.
+   */
   async reconstruct(image: Image, file: string): Promise<Reconstructed> {
     const original = this.#protocol.cut(image, randomOf(file, this.#seed, "crop"));
     return this.#protocol.isSampled
@@ -75,6 +81,8 @@ export class Reconstructor implements Disposable {
   /** Both VAEs draw the same numbers: neither's results depend on the other. */
   async #sampled(image: Image, file: string): Promise<Reconstructed> {
     const { vae, quantizer } = this.#tokenizer;
+    this.#sound ??= expectFiniteWeights("the quantizer", quantizer.parameters);
+    await this.#sound;
     const { width, height } = image;
     const values = imageToFloat(image);
     const shown = (of: Values) => truncatedImage(of, width, height);
@@ -105,7 +113,7 @@ async function throughSample(
   byScale = false,
 ): Promise<{ found: Values[]; indices: readonly Uint32Array[] }> {
   const { gpu } = vae.parameters;
-  const record = (): [Promise<Float32Array>[], Promise<Uint32Array>[]] => {
+  const record = (): [Promise<Float32Array>[], Promise<Uint32Array>[], Promise<Float32Array>] => {
     using _scope = gpu.scope();
     const posterior = vae.encode(inputOf(gpu, image));
     const { shape } = posterior.mean;
@@ -119,14 +127,17 @@ async function throughSample(
     return [
       latents.map((found) => vae.decode(found).readF32()),
       codes.map((index) => index.readU32()),
+      latent.readF32(),
     ];
   };
-  const [images, codes] = noGrad(record);
-  const found = (await Promise.all(images)).map((values) => {
+  const [images, codes, latent] = noGrad(record);
+  const [encoded, indices, ...decoded] = await Promise.all([latent, Promise.all(codes), ...images]);
+  expectFinite("what the image is encoded to", encoded, vae.half);
+  const found = decoded.map((values) => {
     expectFinite("the decoded image", values, vae.half);
     return values.map((value) => Math.min(Math.max(value, -1), 1));
   });
-  return { found, indices: await Promise.all(codes) };
+  return { found, indices };
 }
 
 /** An image as the networks take it, [1, H, W, 3] in [-1, 1]; of its 8 bits, or of other values. */

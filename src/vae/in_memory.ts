@@ -83,7 +83,7 @@ export class VaeInMemory implements Disposable {
    * too much together, of those of one image after another.
    *
    * @throws {OutOfMemoryError} where not even the lowest bands fit.
-   * @throws {HalfOverflowError} where the moments are not finite.
+   * @throws {NotFiniteError} where the moments are not finite; in f16 {HalfOverflowError}.
    */
   async encode(
     values: () => Float32Array,
@@ -91,16 +91,19 @@ export class VaeInMemory implements Disposable {
     count: number,
     then: OfMoments,
   ): Promise<Values[]> {
-    const found = await this.#encode(values, size, count, this.#withMoments(then));
-    if (!this.#vae.half) return found;
-    const [moments, ...wanted] = found;
-    expectFinite("what the image is encoded to", moments, true);
+    const all = this.#withMoments(then);
+    const [moments, ...wanted] = await this.#encode(values, size, count, all);
+    const length = moments.length / count;
+    for (let n = 0; n < count; n++) {
+      const image = count === 1 ? "the image" : `image ${n + 1} of ${count}`;
+      const own = moments.subarray(n * length, (n + 1) * length);
+      expectFinite(`what ${image} is encoded to`, own, this.#vae.half);
+    }
     return wanted;
   }
 
-  /** In f16 the moments are wanted too: no code would show that they are not finite. */
+  /** The moments are wanted too: no code would show that they are not finite. */
   #withMoments({ name, inputs, make }: OfMoments): OfMoments {
-    if (!this.#vae.half) return { name, inputs, make };
     return { name, inputs, make: (moments, given) => [moments, ...make(moments, given)] };
   }
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import type { TensorToStore } from "../../src/checkpoint/mod.ts";
 import { loadImage, resizeShortSide, saveImage } from "../../src/data/mod.ts";
 import type { Gpu } from "../../src/gpu/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
@@ -44,6 +45,30 @@ withTokenizer(
       }
     }
   },
+);
+
+gpuTest(
+  "encode: by a model of damaged weights every image is a problem, and none a file",
+  (gpu) =>
+    withFolder(async (path) => {
+      const [model, images, out] = ["model", "images", "out"].map((name) => join(path, name));
+      const change = (tensors: TensorToStore[]) =>
+        tensors.map((tensor) =>
+          tensor.name === "vae.encoder.conv_out.bias"
+            ? { ...tensor, data: new Float32Array(tensor.data.length).fill(NaN) }
+            : tensor
+        );
+      await writeTokenizer(gpu, model, { change });
+      await writeImages(images, [[16, 12], [16, 12]]);
+      const run = await coda(["encode", images, "--model", model, "--out", out, "--quiet"]);
+      assertEquals([run.code, run.stdout], [1, ""]);
+      assertMatch(
+        run.stderr,
+        /^coda: .*0\.png: what the image is encoded to is not finite.* train it again\n.*1\.png: /,
+      );
+      assertStringIncludes(run.stderr, "coda: 2 of 2 files could not be encoded");
+      assertEquals(await contents(out).catch(() => ({})), {});
+    }),
 );
 
 withTokenizer(

@@ -1,4 +1,4 @@
-import { assertRejects } from "@std/assert";
+import { assert, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import type { TensorToStore } from "../../src/checkpoint/mod.ts";
 import { loadImage } from "../../src/data/mod.ts";
@@ -11,14 +11,21 @@ import { withFolder } from "../data/photos.ts";
 import { gpuTest } from "../support/gpu.ts";
 import { TINY_VAE } from "../train/tiny.ts";
 
-/** A model whose images are no numbers. */
-function broken(tensors: TensorToStore[]): TensorToStore[] {
-  return tensors.map((tensor) =>
-    tensor.name === "vae.decoder.conv_out.bias"
-      ? { ...tensor, data: new Float32Array(3).fill(NaN) }
-      : tensor
-  );
+/** Makes a model of which the first value of one tensor is another. */
+function withFirst(name: string, value: number) {
+  return (tensors: TensorToStore[]): TensorToStore[] => {
+    assert(tensors.some((tensor) => tensor.name === name), `there is no ${name}`);
+    return tensors.map((tensor) => {
+      if (tensor.name !== name) return tensor;
+      const data = new Float32Array(tensor.data as Float32Array);
+      data[0] = value;
+      return { ...tensor, data };
+    });
+  };
 }
+
+/** A model whose images are no numbers. */
+const broken = withFirst("vae.decoder.conv_out.bias", NaN);
 
 gpuTest(
   "a model whose images are no numbers equals no original, but fails",
@@ -35,6 +42,37 @@ gpuTest(
       }
       const tokens = await tokenizer.encode(await loadImage(file));
       await assertRejects(() => tokenizer.decode(tokens), NotFiniteError);
+    }),
+);
+
+gpuTest(
+  "a model whose latents are no numbers, or of damaged codes, gives no tokens",
+  (gpu) =>
+    withFolder(async (folder) => {
+      await writeImages(folder, [[16, 12]]);
+      const file = join(folder, "0.png");
+      const image = await loadImage(file);
+      const damages = [
+        ["vae.encoder.conv_out.bias", NaN, "what the image is encoded to is not finite"],
+        ["vae.encoder.conv_out.bias", Infinity, "what the image is encoded to is not finite"],
+        ["quantizer.attn.to_q.weight", NaN, "the quantizer's attn.to_q.weight is not finite, 1 of"],
+        ["quantizer.codebooks.weight", -Infinity, "the quantizer's codebooks.weight is not finite"],
+      ] as const;
+      for (const [name, value, text] of damages) {
+        const model = join(folder, `${name} ${value}`);
+        const vae = { ...TINY_VAE, midAttention: false };
+        await writeTokenizer(gpu, model, { vae, change: withFirst(name, value) });
+        using tokenizer = await Tokenizer.load(model, { gpu });
+        for (const _again of [false, true]) {
+          await assertRejects(() => tokenizer.encode(image), NotFiniteError, text);
+        }
+        await assertRejects(() => tokenizer.encodeWithMargins(image), NotFiniteError, text);
+        if (value === Infinity) continue; // what follows is the same
+        const batch = () => tokenizer.encodeBatch([image, image]);
+        await assertRejects(batch, NotFiniteError, text.replace("the image", "image 1 of 2"));
+        const official = () => evaluate(tokenizer, [file], { protocol: "coda-official" });
+        await assertRejects(official, NotFiniteError, text);
+      }
     }),
 );
 

@@ -1,5 +1,11 @@
 /** The work of `coda encode`. */
-import { type Image, type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
+import {
+  type Image,
+  type ImageError,
+  ImageSizeError,
+  loadImage,
+  resizeShortSide,
+} from "../../data/mod.ts";
 import { tokenCount } from "../../quantizer/mod.ts";
 import type { Tokenizer } from "../../tokenizer.ts";
 import { type Tokens, tokensToJson, writeTokens } from "../../tokens/mod.ts";
@@ -135,7 +141,8 @@ class Encoder {
     } catch (error) {
       if (group.length === 1) {
         const [{ job, image }] = group;
-        this.#problems.add(job.input, error, this.#hint(image));
+        const hint = error instanceof ImageSizeError ? this.#hint(image) : "";
+        this.#problems.add(job.input, error, hint);
         return [];
       }
       const parts: Encoded[] = [];
