@@ -5,6 +5,8 @@
  * `deno run -A bench/claims.ts --photos DIR --heldout DIR` writes bench/results/claims.md, .json and .svg.
  * Runs and evaluations are kept in `--work`; Ctrl-C saves, and a second call goes on where the first was
  * stopped. `--only NAME,…` trains and evaluates some runs; with the other flags they are smaller or larger.
+ * `--parts` leaves out all but CODA's parts, which then have time for more steps, and writes
+ * bench/results/claims_parts.md and .json.
  *
  * @module
  */
@@ -20,21 +22,30 @@ import { adapt, resumeAdapt } from "../src/train/mod.ts";
 import { computeOf } from "./claims/compute.ts";
 import { figure, svgOf } from "./claims/figure.ts";
 import { momentsOf } from "./claims/log.ts";
-import { markdownOf } from "./claims/markdown.ts";
+import { markdownOf, partsMarkdownOf } from "./claims/markdown.ts";
 import { Photographs, type Quality } from "./claims/quality.ts";
-import { type ClaimsResult, type Measured, publishedOf, type RunResult } from "./claims/result.ts";
-import { type ClaimRun, type Folders, LOOKED_AT, runsOf, type Sizes } from "./claims/runs.ts";
+import { type Measured, type PartsResult, publishedOf, type RunResult } from "./claims/result.ts";
+import {
+  type ClaimRun,
+  type Folders,
+  LOOKED_AT,
+  PARTS,
+  runsOf,
+  type Sizes,
+} from "./claims/runs.ts";
+import { partsVerdictsOf, verdictsOf } from "./claims/verdicts.ts";
 import { commit, settingOf } from "./report/setting.ts";
 
-const RESULTS = new URL("results/claims", import.meta.url).pathname;
+const RESULTS = new URL("results/", import.meta.url).pathname;
 const whole = { integer: true, min: 1 };
 
 const { flags } = parseFlags({
   photos: stringFlag("photographs to train on", { value: "DIR" }),
   heldout: stringFlag("photographs to evaluate on", { value: "DIR" }),
   work: stringFlag("folder of the runs", { value: "DIR", default: "runs/claims" }),
-  out: stringFlag("the results, without their ending", { value: "PATH", default: RESULTS }),
+  out: stringFlag("the results, without their ending", { value: "PATH" }),
   only: stringFlag("runs to train and evaluate, by name", { value: "NAME,…" }),
+  parts: booleanFlag("CODA's parts one by one alone"),
   steps: numberFlag("joint steps of CODA; VQGAN's are six times as many", whole),
   warmupSteps: numberFlag("steps of a quantizer alone before them", whole),
   batch: numberFlag("crops in a joint step", whole),
@@ -53,7 +64,8 @@ const sizes: Sizes = {
   codebookSize: flags.codebookSize ?? 512,
   seed: 1,
 };
-const runs = runsOf(sizes, folders);
+const out = flags.out ?? `${RESULTS}${flags.parts ? "claims_parts" : "claims"}`;
+const runs = runsOf(sizes, folders).filter(({ name }) => !flags.parts || PARTS.includes(name));
 const names = runs.map(({ name }) => name);
 const chosen = flags.only?.split(",") ?? names;
 const unknown = chosen.find((name) => !names.includes(name));
@@ -71,7 +83,7 @@ for (const run of runs.filter(({ name }) => chosen.includes(name))) {
   if (!await finish(run)) Deno.exit(130);
 }
 const missing = runs.filter(({ name }) => !isDone(name)).map(({ name }) => name);
-if (missing.length === 0) await write();
+if (missing.length === 0) await (flags.parts ? writeParts() : write());
 else console.error(`not written yet: ${missing.join(", ")} are missing`);
 
 /** What was begun with other sizes or photographs cannot be gone on with. */
@@ -116,25 +128,40 @@ async function finish(run: ClaimRun): Promise<boolean> {
 
 /** Writes the results of all runs. */
 async function write(): Promise<void> {
-  const setting = await settingOf(commandText());
-  const trained = (await findImages([folders.photos])).length;
+  const parts = await measuredParts();
   const coda = runs.find(({ name }) => name === "coda")!;
   using tokenizer = await Tokenizer.load(`${flags.work}/coda`, { gpu });
-  const result: ClaimsResult = {
-    setting,
+  const result = { ...parts, compute: computeOf(tokenizer, coda, parts.photographs.train) };
+  await writeFileAtomic(`${out}.json`, publishedOf(result, verdictsOf(result)));
+  await writeFileAtomic(`${out}.svg`, await svgOf(figure(result)));
+  await writeFileAtomic(`${out}.md`, markdownOf(result));
+  console.log(markdownOf(result));
+}
+
+/** Writes those of CODA's parts. */
+async function writeParts(): Promise<void> {
+  const result = await measuredParts();
+  await writeFileAtomic(`${out}.json`, publishedOf(result, partsVerdictsOf(result)));
+  await writeFileAtomic(`${out}.md`, partsMarkdownOf(result));
+  console.log(partsMarkdownOf(result));
+}
+
+/** What was measured of the runs. */
+async function measuredParts(): Promise<PartsResult> {
+  return {
+    setting: await settingOf(commandText()),
     sizes,
-    photographs: { train: trained, heldOut: photographs.images.length, lookedAt: LOOKED_AT },
+    photographs: {
+      train: (await findImages([folders.photos])).length,
+      heldOut: photographs.images.length,
+      lookedAt: LOOKED_AT,
+    },
     continuous: await continuousQuality(),
-    compute: computeOf(tokenizer, coda, trained),
     runs: runs.map(({ name, title, trains, claim }): RunResult => {
       const measured: Measured = JSON.parse(Deno.readTextFileSync(doneFile(name)));
       return { name, title, trains, claim, ...measured };
     }),
   };
-  await writeFileAtomic(`${flags.out}.json`, publishedOf(result));
-  await writeFileAtomic(`${flags.out}.svg`, await svgOf(figure(result)));
-  await writeFileAtomic(`${flags.out}.md`, markdownOf(result));
-  console.log(markdownOf(result));
 }
 
 /** The VAE that all but VQGAN start from: that of a run that leaves it as it is. */

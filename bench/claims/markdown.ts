@@ -1,19 +1,23 @@
 import { percent } from "../../src/evaluate/report/figures.ts";
 import { table } from "../report/markdown.ts";
 import type { Quality } from "./quality.ts";
-import type { ClaimsResult, Moment, RunResult } from "./result.ts";
+import type { ClaimsResult, Moment, PartsResult, RunResult } from "./result.ts";
 import { VQGAN_FACTOR } from "./runs.ts";
 import { flopAt } from "./compute.ts";
-import { runNamed, verdictsOf } from "./verdicts.ts";
+import { partsVerdictsOf, runNamed, type Verdict, verdictsOf } from "./verdicts.ts";
 
 /** The result as bench/results/claims.md has it. */
 export function markdownOf(result: ClaimsResult): string {
   const { sizes: { warmupSteps }, photographs } = result;
-  return `${introduction(result)}
+  return `# The paper's claims, at the scale of one machine
+
+![Four charts: codebook use, PSNR by compute, the parts of CODA one by one, PSNR by residual levels](claims.svg)
+
+${introduction(result)}
 
 ## What holds at this scale
 
-${verdictTable(result)}
+${verdictTable(verdictsOf(result))}
 
 The paper's numbers are rFID on ImageNet; what is beside them here is PSNR, or \`resnet50-kid\`. ± is the
 standard error that the choice of photographs brings to a difference, and "too close" one of less than
@@ -48,38 +52,61 @@ ${levelTable(result)}
 `;
 }
 
+/** The parts' result as bench/results/claims_parts.md has it. */
+export function partsMarkdownOf(result: PartsResult): string {
+  return `# CODA's parts one by one, trained for longer
+
+${introduction(result)}
+
+${verdictTable(partsVerdictsOf(result))}
+
+The paper's numbers are rFID on ImageNet, and none of what stands beside them here is. ± is the standard
+error that the choice of photographs brings to a difference, and "too close" one of less than twice that.
+
+${methodTable(result)}
+
+Codes of the last 80 steps' crops, as the joint steps went on:
+
+${useTable(result)}
+
+CODA by ${result.photographs.lookedAt} of the held-out photographs on the way:
+
+${looksTable(result)}
+`;
+}
+
 /** What was run, and where. */
-function introduction({ setting, sizes, photographs, runs }: ClaimsResult): string {
+function introduction({ setting, sizes, photographs, runs }: PartsResult): string {
   const { steps, warmupSteps, batch, imageSize, codebookSize, seed } = sizes;
-  const longer = VQGAN_FACTOR * steps;
   const commits = [...new Set(runs.map(({ commit }) => commit ?? "unknown"))];
-  return `# The paper's claims, at the scale of one machine
-
-![Four charts: codebook use, PSNR by compute, the parts of CODA one by one, PSNR by residual levels](claims.svg)
-
-\`${setting.command}\` on ${setting.adapter} (${setting.driver}; ${setting.machine}), commit
+  const hasVqgan = runs.some(({ name }) => name === "vqgan");
+  const scratch = hasVqgan ? ", which VQGAN trains from scratch" : "";
+  const longer = hasVqgan
+    ? `; VQGAN takes as many, and in another run ${VQGAN_FACTOR * steps}`
+    : "";
+  return `\`${setting.command}\` on ${setting.adapter} (${setting.driver}; ${setting.machine}), commit
 ${setting.commit ?? "unknown"}, ${setting.date}.
 
 Every run sees crops of ${imageSize}² from the same ${photographs.train} photographs, ${batch} in a joint step, V = ${codebookSize},
 losses 0.2·L1 + L2 + L_q (+ 0.05·L_e where there is one), AdamW at 5e-4 falling to 0 as half a cosine,
-seed ${seed}; encoder and decoder are those of the embedded tiny-kl-f8, which VQGAN trains from scratch.
+seed ${seed}; encoder and decoder are those of the embedded tiny-kl-f8${scratch}.
 Where the VAE is there already, its quantizer first trains ${warmupSteps} steps of 8 latents alone; then come ${steps} joint
-steps; VQGAN takes as many, and in another run ${longer}. No perceptual and no adversarial loss, unlike the paper's. Evaluation: ${photographs.heldOut} held-out
+steps${longer}. No perceptual and no adversarial loss, unlike the paper's. Evaluation: ${photographs.heldOut} held-out
 photographs by \`center-${imageSize}\` (Lanczos to that short side, centre crop, mean latent, 8 bits).
 \`resnet50-kid\` is the kernel distance on ResNet-50's features, the less the better; it is no FID.
 Trained at ${commits.join(" and ")}.`;
 }
 
-function verdictTable(result: ClaimsResult): string {
+function verdictTable(verdicts: readonly Verdict[]): string {
   return table(
     ["the paper says", "here", "holds here"],
-    verdictsOf(result).map((
+    verdicts.map((
       { claim, here, holds },
     ) => [claim, here, holds === "no" ? "**no**" : holds]),
   );
 }
 
-function methodTable(result: ClaimsResult): string {
+function methodTable(result: PartsResult): string {
   const rows = methodsOf(result).map(({ title, trains, heldOut }) => [
     title,
     trains,
@@ -103,23 +130,30 @@ function methodTable(result: ClaimsResult): string {
   );
 }
 
-const PARTS = [
+const MOMENTS = [
   { name: "first report", at: 0 },
   { name: "a quarter", at: 0.25 },
   { name: "half", at: 0.5 },
   { name: "the end", at: 1 },
 ];
 
-function useTable(result: ClaimsResult): string {
+function useTable(result: PartsResult): string {
   const cells = (moments: readonly Moment[]) =>
-    PARTS.map(({ at }) => {
+    MOMENTS.map(({ at }) => {
       const { codebookUse, perplexity } = moments[Math.round(at * (moments.length - 1))];
       return `${percent(codebookUse)}, ${perplexity.toFixed(1)}`;
     });
   return table(
-    ["codes used, perplexity", ...PARTS.map(({ name }) => name)],
+    ["codes used, perplexity", ...MOMENTS.map(({ name }) => name)],
     methodsOf(result).map(({ title, training }) => [title, ...cells(training)]),
   );
+}
+
+function looksTable(result: PartsResult): string {
+  const rows = runNamed(result, "coda").looks.filter(({ step }) => step >= 0).map((
+    { step, psnr },
+  ) => [String(step), `${psnr.toFixed(2)} dB`]);
+  return table(["joint steps", "PSNR"], rows);
 }
 
 function computeTable(result: ClaimsResult): string {
@@ -149,7 +183,7 @@ function levelTable({ runs }: ClaimsResult): string {
   );
 }
 
-function methodsOf({ runs }: ClaimsResult): RunResult[] {
+function methodsOf({ runs }: PartsResult): RunResult[] {
   return runs.filter(({ claim }) => claim === "methods");
 }
 

@@ -2,7 +2,7 @@ import type { Setting } from "../report/result.ts";
 import type { Compute } from "./compute.ts";
 import type { Quality, TokenQuality } from "./quality.ts";
 import type { ClaimRun, Sizes } from "./runs.ts";
-import { verdictsOf } from "./verdicts.ts";
+import type { Verdict } from "./verdicts.ts";
 
 /** How a run was doing at a step. */
 export interface Moment {
@@ -58,13 +58,16 @@ export interface ClaimsResult {
   readonly runs: readonly RunResult[];
 }
 
+/** The same without VQGAN and the compute beside it, which more steps would take days: CODA's parts. */
+export type PartsResult = Omit<ClaimsResult, "compute">;
+
 /** Of each image: what standard errors are made of, and too much to publish. */
 const OF_EACH_IMAGE = ["psnrs", "kidsWithout"];
 
-/** The result as bench/results/claims.json has it: with its verdicts, without what is of each image. */
-export function publishedOf(result: ClaimsResult): string {
+/** A result as bench/results keeps it: with its verdicts, without what is of each image. */
+export function publishedOf(result: PartsResult, verdicts: readonly Verdict[]): string {
   return JSON.stringify(
-    { ...result, verdicts: verdictsOf(result) },
+    { ...result, verdicts },
     (name, value) => OF_EACH_IMAGE.includes(name) ? undefined : value,
   ) + "\n";
 }

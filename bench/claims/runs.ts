@@ -48,6 +48,9 @@ export const VQGAN_FACTOR = 6;
 /** How many residual levels the quantizers of the last claim have. */
 export const LEVELS = [1, 2, 4, 7, 10];
 
+/** The runs of CODA's parts one by one, from direct VQ to the whole. */
+export const PARTS: readonly string[] = ["nearest", "multiscale", "coda-frozen", "coda"];
+
 /** How many held-out photographs are looked at on the way. */
 export const LOOKED_AT = 33;
 /** How often within the steps of CODA, and of VQGAN. */

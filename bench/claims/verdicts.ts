@@ -1,6 +1,7 @@
 import { percent } from "../../src/evaluate/report/figures.ts";
 import type { Quality } from "./quality.ts";
-import type { ClaimsResult, RunResult } from "./result.ts";
+import type { ClaimsResult, PartsResult, RunResult } from "./result.ts";
+import { PARTS } from "./runs.ts";
 
 /** Whether what the paper says shows here too. */
 export interface Verdict {
@@ -20,11 +21,16 @@ export function verdictsOf(result: ClaimsResult): Verdict[] {
   return [
     useOf(result),
     lessTraining(result),
-    ...["psnr", "kid"].map((by) => ablation(result, by as By)),
+    ...partsVerdictsOf(result),
     ...["multiscale", "coda"].flatMap((kind) =>
       ["psnr", "kid"].map((by) => byLevels(result, kind, by as By))
     ),
   ];
+}
+
+/** The verdicts on CODA's parts. */
+export function partsVerdictsOf(result: PartsResult): Verdict[] {
+  return ["psnr", "kid"].map((by) => ablation(result, by as By));
 }
 
 /** By which measure. */
@@ -52,11 +58,10 @@ function lessTraining(result: ClaimsResult): Verdict {
   };
 }
 
-function ablation(result: ClaimsResult, by: By): Verdict {
-  const names = ["nearest", "multiscale", "coda-frozen", "coda"];
+function ablation(result: PartsResult, by: By): Verdict {
   return {
     claim: `each part of CODA adds to the one before, by ${WORDS[by]} (rFID 41.5, 14.2, 7.1, 1.34)`,
-    ...inOrder(names.map((name) => runNamed(result, name)), by),
+    ...inOrder(PARTS.map((name) => runNamed(result, name)), by),
   };
 }
 
@@ -122,6 +127,6 @@ function changed(a: Quality, b: Quality, by: By): string {
 }
 
 /** A run by what `--only` calls it. */
-export function runNamed({ runs }: ClaimsResult, name: string): RunResult {
+export function runNamed({ runs }: PartsResult, name: string): RunResult {
   return runs.find((run) => run.name === name)!;
 }

@@ -2,9 +2,9 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { flopAt } from "../../bench/claims/compute.ts";
 import { figure } from "../../bench/claims/figure.ts";
 import { momentsOf } from "../../bench/claims/log.ts";
-import { markdownOf } from "../../bench/claims/markdown.ts";
+import { markdownOf, partsMarkdownOf } from "../../bench/claims/markdown.ts";
 import { type ClaimsResult, publishedOf, type RunResult } from "../../bench/claims/result.ts";
-import { patchSizesOf, runsOf } from "../../bench/claims/runs.ts";
+import { PARTS, patchSizesOf, runsOf } from "../../bench/claims/runs.ts";
 import { difference, verdictsOf } from "../../bench/claims/verdicts.ts";
 import { resolveOptions } from "../../src/train/options.ts";
 
@@ -147,9 +147,20 @@ Deno.test("markdownOf: what does not hold is said, and where and how it was meas
   assert(/CODA \|\s+5 alone \|\s+2\.00 \|\s+12\.00 dB/.test(text.replaceAll(/ +/g, " ")));
 });
 
+Deno.test("partsMarkdownOf: CODA's parts alone, with what does not hold of them", () => {
+  const result = resultOf((run) => ({
+    ...run,
+    ...run.name === "coda" && { heldOut: { ...run.heldOut, psnr: 1, psnrs: [1, 1] } },
+  }));
+  const runs = result.runs.filter(({ name }) => PARTS.includes(name));
+  const text = partsMarkdownOf({ ...result, runs });
+  assert(text.includes("**no**") && !text.includes("VQGAN") && !text.includes("undefined"));
+  assertEquals(text.match(/^\| .*nothing: the VAE is frozen/gm)?.length, 3);
+});
+
 Deno.test("publishedOf: the verdicts beside all that was measured of the set, nothing of each image", () => {
   const result = resultOf();
-  const { verdicts, ...published } = JSON.parse(publishedOf(result));
+  const { verdicts, ...published } = JSON.parse(publishedOf(result, verdictsOf(result)));
   assertEquals(verdicts, verdictsOf(result));
   const { psnr, ssim, kid } = result.continuous;
   assertEquals(published.continuous, { psnr, ssim, kid });
