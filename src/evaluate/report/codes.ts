@@ -14,17 +14,35 @@ export interface ShownCodes {
 /** How many neighbours of a code are shown. */
 const NEIGHBOURS = 8;
 
-/** Finds the neighbours of all codes of some images, and draws the codes. */
+/**
+ * Finds the neighbours of all codes of some images, and draws the codes.
+ *
+ * @returns undefined where the signal ended it.
+ */
 export async function showCodes(
   tokenizer: Tokenizer,
   images: readonly ShownImage[],
+  signal?: AbortSignal,
+): Promise<ShownCodes | undefined> {
+  try {
+    return await codesOf(tokenizer, images, signal);
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return undefined;
+    throw error;
+  }
+}
+
+async function codesOf(
+  tokenizer: Tokenizer,
+  images: readonly ShownImage[],
+  signal?: AbortSignal,
 ): Promise<ShownCodes> {
   const codes = sorted(images.flatMap(({ image }) => image.indices.map((scale) => [...scale])));
-  const found = await neighboursOf(tokenizer.quantizer, codes, NEIGHBOURS);
+  const found = await neighboursOf(tokenizer.quantizer, codes, NEIGHBOURS, signal);
   const neighbours = new Map(codes.map((code, i) => [code, found[i]]));
   const all = sorted([codes, found.flat().map(({ code }) => code)]);
   if (all.length === 0 || all.length > MOST_SWATCHES) return { neighbours };
-  const sheet = await address(await swatchSheet(tokenizer, all), PICTURE_QUALITY);
+  const sheet = await address(await swatchSheet(tokenizer, all, signal), PICTURE_QUALITY);
   return { neighbours, swatches: { codes: all, sheet } };
 }
 

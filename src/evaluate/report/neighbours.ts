@@ -18,11 +18,13 @@ const AT_ONCE = 2 ** 22;
  *
  * @param codes Their indices.
  * @param count How many neighbours of each; fewer where the codebook has fewer.
+ * @throws {DOMException} an AbortError, where the signal ended it before its last block.
  */
 export async function neighboursOf(
   quantizer: Quantizer,
   codes: readonly number[],
   count: number,
+  signal?: AbortSignal,
 ): Promise<Neighbour[][]> {
   using keys = noGrad(() => quantizer.keys());
   const [size, width] = keys.shape;
@@ -35,6 +37,7 @@ export async function neighboursOf(
   const found: Neighbour[][] = [];
   const block = Math.max(1, Math.floor(AT_ONCE / size));
   for (let start = 0; start < codes.length; start += block) {
+    signal?.throwIfAborted();
     const part = codes.slice(start, start + block);
     const scores = await noGrad(() => scoresOf(keys, part));
     part.forEach((code, i) => {

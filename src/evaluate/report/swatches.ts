@@ -18,12 +18,19 @@ const BATCH = 32;
 /**
  * A picture of each code: what the decoder makes of a latent that is that code everywhere (of a
  * multi-scale quantizer, the first scale's φ of it), from its middle. All on one sheet, row by row.
+ *
+ * @throws {DOMException} an AbortError, where the signal ended it before its last batch.
  */
-export async function swatchSheet(tokenizer: Tokenizer, codes: readonly number[]): Promise<Image> {
+export async function swatchSheet(
+  tokenizer: Tokenizer,
+  codes: readonly number[],
+  signal?: AbortSignal,
+): Promise<Image> {
   const rows = Math.ceil(codes.length / SHEET_COLUMNS);
   const width = SHEET_COLUMNS * SWATCH;
   const sheet = new Uint8Array(width * rows * SWATCH * 3);
   for (let start = 0; start < codes.length; start += BATCH) {
+    signal?.throwIfAborted();
     const batch = codes.slice(start, start + BATCH);
     const side = LATENT * tokenizer.vae.reduction;
     const pixels = await noGrad(() => decoded(tokenizer, batch));

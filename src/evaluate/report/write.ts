@@ -28,7 +28,7 @@ export interface PageInput {
   readonly meanPixels: number;
   /** The most pixels of an image's file. */
   readonly maxPixels: number;
-  /** Ends it before the next image; then nothing is written. */
+  /** Ends it before the next image, or the next of the codes; then nothing is written. */
   readonly signal?: AbortSignal;
   /** Told of how much is done. */
   readonly onPart?: (done: number, total: number) => void;
@@ -54,8 +54,8 @@ export async function writePage(path: string, input: PageInput): Promise<boolean
     onPart?.(images.length + unshown.length, parts);
   }
   if (signal?.aborted) return false;
-  const codes = await showCodes(tokenizer, images);
-  if (signal?.aborted) return false;
+  const codes = await showCodes(tokenizer, images, signal);
+  if (codes === undefined || signal?.aborted) return false;
   const { quantizer } = tokenizer;
   await writeFileAtomic(path, await pageOf({ ...input, quantizer, images, unshown, codes }));
   onPart?.(parts, parts);

@@ -123,6 +123,30 @@ withImages(
 );
 
 withImages(
+  "report: a stop is heard among the codes, and no page is written",
+  async (tokenizer, files, folder) => {
+    const [stop, { vae, quantizer }] = [new AbortController(), tokenizer];
+    const { decode } = vae;
+    const keys = quantizer.keys.bind(quantizer);
+    let sheets = 0;
+    vae.decode = (latent) => {
+      if (latent.shape[0] > 1) sheets++; // images are decoded one by one
+      return decode.call(vae, latent);
+    };
+    const onMeasured = () => {
+      quantizer.keys = () => {
+        stop.abort();
+        return keys();
+      };
+    };
+    const options = optionsOf(folder, { signal: stop.signal, onMeasured });
+    const { stopped } = await evaluate(tokenizer, files.slice(0, 2), options);
+    assertEquals([stopped, stop.signal.aborted, sheets], [true, true, 0]);
+    assert(![...Deno.readDirSync(folder)].some(({ name }) => name.startsWith("report")));
+  },
+);
+
+withImages(
   "report: each image's figures, tokens and nearest codes",
   async (tokenizer, files, folder) => {
     await evaluate(tokenizer, files, optionsOf(folder));

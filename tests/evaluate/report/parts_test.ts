@@ -1,4 +1,4 @@
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { boxOf, cellAt, movedBy, pairsOf } from "../../../page/grid.js";
 import type { MeasuredImage } from "../../../src/evaluate/measure.ts";
 import { axisTo, linearAxis, logAxis } from "../../../src/evaluate/report/axes.ts";
@@ -196,5 +196,17 @@ gpuTest(
       const alone = await swatchSheet(tokenizer, [5]);
       assertEquals([...alone.data.subarray(0, 3)], pixel(5));
       assert(new Set(codes.map((_, i) => pixel(i).join())).size > 8);
+
+      const [stop, { vae }] = [new AbortController(), tokenizer];
+      const { decode } = vae;
+      let batches = 0;
+      vae.decode = (latent) => {
+        batches++;
+        stop.abort();
+        return decode.call(vae, latent);
+      };
+      const drawn = () => swatchSheet(tokenizer, codes, stop.signal);
+      assertEquals((await assertRejects(drawn, DOMException)).name, "AbortError");
+      assertEquals(batches, 1);
     }),
 );
