@@ -294,6 +294,7 @@ export class Tokenizer implements Disposable {
       ...(isPadded ? { decoded: padded } : {}),
       codebookSize: this.quantizer.config.codebookSize,
       modelId: this.modelId.slice(0, 32),
+      ...(this.vae.half ? { half: true } : {}),
       grids: this.#grids(padded),
       indices,
     };

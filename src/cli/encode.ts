@@ -20,8 +20,8 @@ export const encode: Command = defineCommand({
     is 1.
 
     --half stores weights and feature maps in 16 bits, which not every model can: one whose values
-    exceed 65504 ends with an error. Where two codes are about as near, it may choose the other; such
-    tokens are decoded with --half or without, as any.`,
+    exceed 65504 ends with an error. Where two codes are about as near, it may choose the other. Such
+    tokens say so, and are decoded with --half or without, as any.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },
   flags: {
     model: TOKENIZER_FLAG,

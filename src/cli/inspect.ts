@@ -1,4 +1,4 @@
-/** `coda inspect`: what a checkpoint holds. */
+/** `coda inspect`: what a checkpoint or a token file holds. */
 import { type Command, defineCommand } from "./command.ts";
 import { booleanFlag } from "./flags.ts";
 import { MODEL_FLAGS } from "./model_flags.ts";
@@ -6,7 +6,7 @@ import { MODEL_FLAGS } from "./model_flags.ts";
 /** The command. */
 export const inspect: Command = defineCommand({
   name: "inspect",
-  summary: "says what a weight file or a model's folder holds",
+  summary: "says what a weight file, a model's folder or a token file holds",
   description: `
     Reads names and shapes, not the weights, of safetensors and PyTorch files, sharded ones, and
     folders with them. Prints which model it is, in which key layout, of which published family; its
@@ -14,7 +14,9 @@ export const inspect: Command = defineCommand({
     from the nearest family.
 
     Of a file that holds no model that coda uses, it says what it is nearest to and why it does not
-    fit. That is no failure: the exit code is 1 only where a file cannot be read.`,
+    fit. That is no failure: the exit code is 1 only where a file cannot be read.
+
+    Of a token file it prints the image's size, the model, whether that was in half, grids and codes.`,
   positionals: { name: "FILE|FOLDER", min: 1, max: 1 },
   flags: {
     ...MODEL_FLAGS,
@@ -23,6 +25,7 @@ export const inspect: Command = defineCommand({
   examples: [
     { does: "a file from elsewhere", type: "coda inspect ae.safetensors" },
     { does: "a folder of a model hub", type: "coda inspect hf:stabilityai/sdxl-vae" },
+    { does: "a token file", type: "coda inspect photo.coda" },
     {
       does: "which tensors are missing, for a script",
       type: "coda inspect vae.ckpt --json | jq .vae.difference.missing",

@@ -18,7 +18,10 @@ export const verify: Command = defineCommand({
     On another adapter the last bits of a logit may differ, and so may a token whose best logits nearly
     tie. Scales after the first that differs quantize what it left over, and prove nothing. The
     exit code is 1 where a token of the first scale that differs had a margin above --tolerance, or a
-    file could not be compared.`,
+    file could not be compared.
+
+    Tokens whose file says that they were made with --half are made again with it. --half itself does so
+    for all, as for files of older versions, which do not say.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },
   flags: {
     model: TOKENIZER_FLAG,

@@ -34,6 +34,11 @@ export interface Verification {
    * or `different`. Scales after the first that differs quantize what it left over, and prove nothing.
    */
   readonly verdict: "equal" | "near ties" | "different";
+  /**
+   * Whether the tokens given say that they were made in half, and whether those found were: where one was
+   * and the other was not, some codes differ by that.
+   */
+  readonly half: { readonly given: boolean; readonly found: boolean };
   /** The scales, coarse to fine. */
   readonly scales: readonly ScaleVerification[];
 }
@@ -42,7 +47,8 @@ export interface Verification {
 const TOLERANCE = 1e-3;
 
 /**
- * Makes an image's tokens again and compares them with those given, scale by scale.
+ * Makes an image's tokens again and compares them with those given, scale by scale. Tokens that were made in
+ * half are to be compared by a tokenizer in half.
  *
  * @param tokens Tokens of this image by this tokenizer, whole or a prefix of the scales.
  * @param options.tolerance The largest margin, in logits, of a near tie; 0.001.
@@ -75,7 +81,11 @@ export async function verifyTokens(
   }));
   const first = scales.find(({ differences }) => differences.length > 0);
   const isTie = first?.differences.every(({ margin }) => margin <= tolerance);
-  return { verdict: !first ? "equal" : isTie ? "near ties" : "different", scales };
+  return {
+    verdict: !first ? "equal" : isTie ? "near ties" : "different",
+    half: { given: tokens.half ?? false, found: found.half ?? false },
+    scales,
+  };
 }
 
 function differencesOf(

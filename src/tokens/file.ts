@@ -15,6 +15,17 @@ async function readBytes(path: string): Promise<Uint8Array> {
   return await Deno.readFile(path);
 }
 
+/** Whether there is a file here that begins as token files do. */
+export async function isTokenFile(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path);
+    const start = new Uint8Array(4);
+    return await file.read(start) === 4 && new TextDecoder().decode(start) === "CODA";
+  } catch {
+    return false; // whoever reads it as something else says why that cannot be
+  }
+}
+
 /**
  * Reads a token file.
  *

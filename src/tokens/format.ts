@@ -4,13 +4,17 @@ import { TokenFileError } from "./errors.ts";
 import type { Grid } from "../quantizer/mod.ts";
 import { bitsPerIndex, headerProblem, indicesProblem, type Tokens } from "./tokens.ts";
 
-/** The version of the format that is written, and the newest that is read. */
-export const TOKEN_FORMAT_VERSION = 1;
+/** The newest version of the format that is read; the oldest that says all of the tokens is written. */
+export const TOKEN_FORMAT_VERSION = 2;
 
 const MAGIC = [0x43, 0x4f, 0x44, 0x41]; // "CODA"
 const FIXED_BYTES = 44;
+const FLAGS_BYTES = 4;
 const GRID_BYTES = 4;
 const CHECKSUM_BYTES = 4;
+
+/** Among the flags: the model was in half. */
+const HALF_FLAG = 1;
 
 function parseModelId(modelId: string): Uint8Array {
   if (/^([0-9a-f]{32}|[0-9a-f]{64})$/.test(modelId)) {
@@ -19,6 +23,11 @@ function parseModelId(modelId: string): Uint8Array {
   throw new RangeError(
     `a model id has 32 or 64 hexadecimal digits, found ${JSON.stringify(modelId)}`,
   );
+}
+
+/** Where the grids begin. */
+function gridsAt(version: number): number {
+  return FIXED_BYTES + (version === 1 ? 0 : FLAGS_BYTES);
 }
 
 function tokenCount(grids: readonly Grid[]): number {
@@ -31,19 +40,22 @@ function tokenCount(grids: readonly Grid[]): number {
  * | byte | size | field |
  * |---|---|---|
  * | 0 | 4 | magic `CODA` |
- * | 4 | 2 | format version, 1 |
+ * | 4 | 2 | format version: 2 where there are flags, else 1 |
  * | 6 | 2 | number of scales S, at least 1 |
  * | 8 | 16 | model id: the first half of the weights' SHA-256 |
  * | 24 | 4 + 4 | width and height of the original image in pixels |
  * | 32 | 4 + 4 | width and height of the image that the grids cover |
  * | 40 | 4 | codebook size V, 1 to 2²⁴ |
- * | 44 | S × (2 + 2) | height and width of each scale's grid, coarse to fine |
- * | 44 + 4S | ⌈N·b / 8⌉ | N indices of b = max(1, ⌈log₂ V⌉) bits, scale by scale, row-major |
+ * | 44 | F | flags, in version 2 alone: F is 4 there, else 0 |
+ * | 44 + F | S × (2 + 2) | height and width of each scale's grid, coarse to fine |
+ * | 44 + F + 4S | ⌈N·b / 8⌉ | N indices of b = max(1, ⌈log₂ V⌉) bits, scale by scale, row-major |
  * | the last 4 | 4 | CRC-32 of every byte before it |
  *
  * N is the sum of the grids' areas. Indices follow each other without gaps, lowest bit first: bit j
  * of the stream is bit j mod 8 of byte ⌊j/8⌋; what is left of the last byte is zero. Nothing follows
- * the checksum. A file with a prefix of a model's scales is a valid file of a coarser image.
+ * the checksum. Bit 0 of the flags says that the model was in half; the others are zero. What needs none is
+ * written as version 1, which the first programs read too; they refuse version 2 by its number. A file with
+ * a prefix of a model's scales is a valid file of a coarser image.
  *
  * @param tokens The tokens. A `modelId` of 64 digits is cut to its first 32.
  * @throws {RangeError} If sizes, counts or indices are out of range or do not fit each other.
@@ -71,19 +83,22 @@ export function encodeTokens(tokens: Tokens): Uint8Array<ArrayBuffer> {
   const decoded = tokens.decoded ?? { width, height };
   const id = parseModelId(tokens.modelId);
   const packed = packBits(indices, bitsPerIndex(codebookSize));
-  const packedAt = FIXED_BYTES + GRID_BYTES * grids.length;
+  const version = tokens.half ? 2 : 1;
+  const start = gridsAt(version);
+  const packedAt = start + GRID_BYTES * grids.length;
   const bytes = new Uint8Array(packedAt + packed.length + CHECKSUM_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC, 0);
-  view.setUint16(4, TOKEN_FORMAT_VERSION, true);
+  view.setUint16(4, version, true);
   view.setUint16(6, grids.length, true);
   bytes.set(id, 8);
   [width, height, decoded.width, decoded.height, codebookSize].forEach((value, i) =>
     view.setUint32(24 + 4 * i, value, true)
   );
+  if (tokens.half) view.setUint32(FIXED_BYTES, HALF_FLAG, true);
   grids.forEach((grid, s) => {
-    view.setUint16(FIXED_BYTES + GRID_BYTES * s, grid.height, true);
-    view.setUint16(FIXED_BYTES + GRID_BYTES * s + 2, grid.width, true);
+    view.setUint16(start + GRID_BYTES * s, grid.height, true);
+    view.setUint16(start + GRID_BYTES * s + 2, grid.width, true);
   });
   bytes.set(packed, packedAt);
   const checked = bytes.subarray(0, -CHECKSUM_BYTES);
@@ -96,7 +111,7 @@ function checkBeginning(bytes: Uint8Array, view: DataView, file: string): void {
   if (bytes.length < 4 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new TokenFileError(file, "is not a token file; it should begin with CODA");
   }
-  const version = bytes.length < 6 ? TOKEN_FORMAT_VERSION : view.getUint16(4, true);
+  const version = bytes.length < 6 ? 1 : view.getUint16(4, true);
   if (version > TOKEN_FORMAT_VERSION) {
     throw new TokenFileError(
       file,
@@ -108,7 +123,17 @@ function checkBeginning(bytes: Uint8Array, view: DataView, file: string): void {
     throw new TokenFileError(file, "is of format version 0, which never was; it is damaged");
   }
   const scales = bytes.length < 8 ? 0 : view.getUint16(6, true);
-  requireLength(bytes, FIXED_BYTES + GRID_BYTES * scales + CHECKSUM_BYTES, file);
+  requireLength(bytes, gridsAt(version) + GRID_BYTES * scales + CHECKSUM_BYTES, file);
+}
+
+/** The flags of a file that has some. @throws {TokenFileError} where one is not known. */
+function readFlags(view: DataView, version: number, file: string): number {
+  const flags = version === 1 ? 0 : view.getUint32(FIXED_BYTES, true);
+  if (flags <= HALF_FLAG) return flags;
+  throw new TokenFileError(
+    file,
+    `has flags ${flags}, this program knows up to ${HALF_FLAG}; update the program`,
+  );
 }
 
 function requireLength(bytes: Uint8Array, needed: number, file: string): void {
@@ -121,11 +146,12 @@ function requireLength(bytes: Uint8Array, needed: number, file: string): void {
 }
 
 /** Everything before the indices. */
-function readHeader(bytes: Uint8Array, view: DataView): Omit<Tokens, "indices"> {
+function readHeader(bytes: Uint8Array, view: DataView, flags: number): Omit<Tokens, "indices"> {
   const u32 = (at: number) => view.getUint32(at, true);
   const u16 = (at: number) => view.getUint16(at, true);
   const [width, height] = [u32(24), u32(28)];
   const decoded = { width: u32(32), height: u32(36) };
+  const start = gridsAt(u16(4));
   const same = decoded.width === width && decoded.height === height;
   return {
     width,
@@ -133,8 +159,9 @@ function readHeader(bytes: Uint8Array, view: DataView): Omit<Tokens, "indices"> 
     ...(same ? {} : { decoded }),
     codebookSize: u32(40),
     modelId: bytes.subarray(8, 24).toHex(),
+    ...(flags & HALF_FLAG ? { half: true } : {}),
     grids: Array.from({ length: u16(6) }, (_, s) => {
-      const at = FIXED_BYTES + GRID_BYTES * s;
+      const at = start + GRID_BYTES * s;
       return { height: u16(at), width: u16(at + 2) };
     }),
   };
@@ -177,13 +204,14 @@ export function decodeTokens(bytes: Uint8Array, options: { file?: string } = {})
   const file = options.file ?? "(bytes)";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   checkBeginning(bytes, view, file);
-  const header = readHeader(bytes, view);
+  const version = view.getUint16(4, true);
+  const header = readHeader(bytes, view, readFlags(view, version, file));
   const broken = headerProblem(header);
   if (broken !== undefined) {
     throw new TokenFileError(file, `${broken}; it is damaged, make it again`);
   }
   const bits = bitsPerIndex(header.codebookSize);
-  const packedAt = FIXED_BYTES + GRID_BYTES * header.grids.length;
+  const packedAt = gridsAt(version) + GRID_BYTES * header.grids.length;
   const packedEnd = packedAt + packedLength(tokenCount(header.grids), bits);
   requireLength(bytes, packedEnd + CHECKSUM_BYTES, file);
   if (bytes.length > packedEnd + CHECKSUM_BYTES) {

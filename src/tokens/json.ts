@@ -17,6 +17,8 @@ export interface TokensJson {
   readonly codebookSize: number;
   /** First 32 hexadecimal digits of the model's id. */
   readonly modelId: string;
+  /** True where the model was in half. */
+  readonly half?: boolean;
   /** `[height, width]` of each scale's grid. */
   readonly grids: readonly (readonly [number, number])[];
   /** The indices of each scale, row-major. */
@@ -43,7 +45,7 @@ export interface TokensJson {
  * ```
  */
 export function tokensToJson(tokens: Tokens): TokensJson {
-  const { width, height, decoded, codebookSize, modelId, grids, indices } = tokens;
+  const { width, height, decoded, codebookSize, modelId, half, grids, indices } = tokens;
   return {
     format: "coda-tokens",
     version: 1,
@@ -52,6 +54,7 @@ export function tokensToJson(tokens: Tokens): TokensJson {
     ...(decoded && { decoded: { width: decoded.width, height: decoded.height } }),
     codebookSize,
     modelId: modelId.slice(0, 32),
+    ...(half && { half }),
     grids: grids.map((grid): [number, number] => [grid.height, grid.width]),
     indices: indices.map((scale) => [...scale]),
   };
@@ -71,13 +74,14 @@ function isTable(value: unknown): value is number[][] {
 
 /** The first field that has the wrong kind, or undefined. */
 function wrongField(json: Record<string, unknown>): string | undefined {
-  const { width, height, decoded, codebookSize, modelId, grids, indices } = json;
+  const { width, height, decoded, codebookSize, modelId, half, grids, indices } = json;
   const checks: [string, boolean][] = [
     ["width", typeof width === "number"],
     ["height", typeof height === "number"],
     ["decoded", decoded === undefined || (isRecord(decoded) && isNumbers(Object.values(decoded)))],
     ["codebookSize", typeof codebookSize === "number"],
     ["modelId", typeof modelId === "string" && /^[0-9a-f]{32}$/.test(modelId)],
+    ["half", half === undefined || typeof half === "boolean"],
     ["grids", isTable(grids) && grids.every((grid) => grid.length === 2)],
     ["indices", isTable(indices)],
   ];
@@ -118,6 +122,7 @@ export function tokensFromJson(value: unknown, options: { file?: string } = {}):
     ...(json.decoded && { decoded: { width: json.decoded.width, height: json.decoded.height } }),
     codebookSize: json.codebookSize,
     modelId: json.modelId,
+    ...(json.half && { half: true }),
     grids: json.grids.map(([height, width]) => ({ height, width })),
     indices: json.indices.map((scale) => Uint32Array.from(scale)),
   };

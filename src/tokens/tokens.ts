@@ -21,6 +21,11 @@ export interface Tokens {
   readonly codebookSize: number;
   /** The model that made them: the first 32 hexadecimal digits of its {@link modelId}. */
   readonly modelId: string;
+  /**
+   * Whether the model was in half when it made them: then some codes are others than in float32, and they
+   * are decoded as any. Files of format version 1 do not say so.
+   */
+  readonly half?: boolean;
   /** The grid of each scale, coarse to fine. A prefix of a model's scales is a coarser image. */
   readonly grids: readonly Grid[];
   /** The indices of each scale, row-major. */

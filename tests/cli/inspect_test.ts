@@ -9,7 +9,9 @@ import {
   vaeTensors,
   writeFiles,
 } from "../checkpoint/weights.ts";
+import { tokensToJson, writeTokens } from "../../src/tokens/mod.ts";
 import { withFolder } from "../data/photos.ts";
+import { MODEL_ID, sample } from "../tokens/sample.ts";
 import { coda } from "./program.ts";
 
 /** The lines of an inspection by their labels. */
@@ -80,6 +82,29 @@ Deno.test("inspect: a file of another model says what it is nearest to and why i
     assertStringIncludes(found.Missing, "9: codebooks.weight, ");
     assertStringIncludes(found.Usable, "no: ");
     assertStringIncludes(found.Usable, "holds neither an autoencoder nor a quantizer");
+  });
+});
+
+Deno.test("inspect: a token file, and whether it was made in half", async () => {
+  await withFolder(async (folder) => {
+    const file = join(folder, "a.coda");
+    await writeTokens(file, sample(600));
+    const { code, stdout, stderr } = await coda(["inspect", file]);
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(rows(stdout), {
+      File: `${file}, tokens`,
+      Image: "31×40",
+      Model: MODEL_ID,
+      Made: "in float32, or by a version that did not say",
+      Tokens: "27 in 3 scales, 1×1 to 5×4",
+      Codes: "600, 10 bits each",
+    });
+    await writeTokens(file, { ...sample(600), half: true });
+    assertEquals(rows((await coda(["inspect", file])).stdout).Made, "in half (--half)");
+    const json = await coda(["inspect", file, "--json"]);
+    assertEquals(JSON.parse(json.stdout), { file, ...tokensToJson(sample(600)), half: true });
+    await Deno.writeTextFile(file, "CODA, not tokens");
+    assertEquals((await coda(["inspect", file])).code, 1);
   });
 });
 

@@ -75,6 +75,28 @@ Deno.test("tokens come back as they went, for codebooks of every width", () => {
   }
 });
 
+Deno.test("tokens that were made in half say so in version 2, others are of version 1", () => {
+  const [plain, half] = [sample(600), { ...sample(600), half: true }];
+  const [one, two] = [encodeTokens(plain), encodeTokens(half)];
+  assertEquals(encodeTokens({ ...plain, half: false }), one);
+  assertEquals([one[4], two[4]], [1, 2]);
+  const flags = [1, 0, 0, 0];
+  const expected = [...one.subarray(0, 44), ...flags, ...one.subarray(44)].with(4, 2);
+  assertEquals([...two], [...sealed(new Uint8Array(expected))]);
+  assertEquals(decodeTokens(one), plain);
+  assertEquals(decodeTokens(two), half);
+  assertEquals(decodeTokens(changed(two, 44, [0])), plain);
+  refuse(changed(two, 44, [2]), "has flags 2, this program knows up to 1; update the program");
+  for (let length = 4; length < two.length; length++) {
+    refuse(two.subarray(0, length), `ends at byte ${length}`);
+  }
+  for (let bit = 0; bit < two.length * 8; bit++) {
+    const flipped = two.slice();
+    flipped[bit >> 3] ^= 1 << (bit & 7);
+    assertThrows(() => decodeTokens(flipped), TokenFileError, "(bytes): ");
+  }
+});
+
 Deno.test("tokens are read from bytes at an odd place in their buffer", () => {
   const bytes = encodeTokens(sample(77));
   const shifted = new Uint8Array(bytes.length + 3);
@@ -132,7 +154,7 @@ Deno.test("random bytes after the magic are refused without much memory", () => 
 Deno.test("decodeTokens names each fault", () => {
   const bytes = encodeTokens(sample(600));
   refuse(new TextEncoder().encode("hello world"), "is not a token file");
-  refuse(changed(bytes, 4, [2]), "is of format version 2, this program reads up to 1; update");
+  refuse(changed(bytes, 4, [3]), "is of format version 3, this program reads up to 2; update");
   refuse(changed(bytes, 4, [0]), "format version 0");
   refuse(
     sealed(new Uint8Array([...bytes, 0])),

@@ -24,6 +24,9 @@ Deno.test("tokensToJson is plain data with these fields", () => {
 Deno.test("tokens come back from JSON as they went", () => {
   const text = JSON.stringify(tokensToJson(sample(65536)));
   assertEquals(tokensFromJson(JSON.parse(text)), sample(65536));
+  const half = { ...sample(9), half: true };
+  assertEquals(tokensToJson(half).half, true);
+  assertEquals(tokensFromJson(tokensToJson(half)), half);
 });
 
 Deno.test("tokensFromJson names what is wrong", () => {
@@ -38,6 +41,7 @@ Deno.test("tokensFromJson names what is wrong", () => {
   refuse({ ...json, decoded: 3 }, '"decoded"');
   refuse({ ...json, decoded: {} }, "decoded image");
   refuse({ ...json, modelId: "xyz" }, '"modelId"');
+  refuse({ ...json, half: 1 }, '"half"');
   refuse({ ...json, grids: [[1]] }, '"grids"');
   refuse({ ...json, grids: [1] }, '"grids"');
   refuse({ ...json, indices: [[-1]] }, '"indices"');

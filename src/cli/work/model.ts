@@ -1,5 +1,6 @@
 /** The tokenizer that a command works with. */
 import type { TokenizerOptions } from "../../checkpoint/mod.ts";
+import type { Gpu } from "../../gpu/mod.ts";
 import { Tokenizer } from "../../tokenizer.ts";
 import { pullFirst } from "./pull.ts";
 
@@ -13,11 +14,16 @@ export interface ModelOptions extends TokenizerOptions {
   readonly quiet: boolean;
 }
 
-/** Loads the tokenizer, from a hub where it is named so; the caller disposes it. */
-export async function loadModel(options: ModelOptions): Promise<Tokenizer> {
+/**
+ * Loads the tokenizer, from a hub where it is named so; the caller disposes it.
+ *
+ * @param gpu The device to use; its own.
+ */
+export async function loadModel(options: ModelOptions, gpu?: Gpu): Promise<Tokenizer> {
   const { model, weights, preset, scale, shift, memory, half } = options;
   await pullFirst(model, options);
   return await Tokenizer.load(model, {
+    gpu,
     weights,
     preset,
     scale,

@@ -2,13 +2,13 @@
 import { printable } from "../../checkpoint/errors.ts";
 import { type ImageError, loadImage, resizeShortSide } from "../../data/mod.ts";
 import { type ScaleVerification, type Verification, verifyTokens } from "../../evaluate/mod.ts";
-import type { Tokenizer } from "../../tokenizer.ts";
 import { readTokens } from "../../tokens/mod.ts";
 import { formatCount } from "../format.ts";
 import { stopOnInterrupt } from "../interrupt.ts";
 import { Problems } from "../problems.ts";
 import { Progress } from "../progress.ts";
-import { loadModel, type ModelOptions } from "./model.ts";
+import type { ModelOptions } from "./model.ts";
+import { VerifyModels } from "./verify_models.ts";
 
 /** An image and its token file. */
 export interface ImageWithTokens {
@@ -39,7 +39,8 @@ export async function verifyImages(
   options: VerifyOptions,
 ): Promise<number> {
   const { json, quiet } = options;
-  using tokenizer = await loadModel(options);
+  using models = new VerifyModels(options);
+  await models.get(await isFirstHalf(pairs));
   using stop = stopOnInterrupt();
   using progress = new Progress({ label: "verify", unit: "images", total: pairs.length, quiet });
   const problems = new Problems(progress);
@@ -48,7 +49,7 @@ export async function verifyImages(
   for (const pair of pairs) {
     if (stop.signal.aborted) break;
     try {
-      done.push({ ...pair, ...await verifyImage(tokenizer, pair, options) });
+      done.push({ ...pair, ...await verifyImage(models, pair, options) });
     } catch (error) {
       problems.add(pair.image, error);
     }
@@ -60,24 +61,39 @@ export async function verifyImages(
   return done.some(({ verdict }) => verdict === "different") ? 1 : code;
 }
 
+/** Whether the first tokens were made in half: a model that cannot be loaded is told of before any image. */
+async function isFirstHalf([first]: readonly ImageWithTokens[]): Promise<boolean> {
+  if (first === undefined) return false;
+  return await readTokens(first.tokens).then(({ half }) => half === true, () => false);
+}
+
 async function verifyImage(
-  tokenizer: Tokenizer,
+  models: VerifyModels,
   { image, tokens }: ImageWithTokens,
   { shortSide, tolerance }: VerifyOptions,
 ): Promise<Verification> {
   const given = await readTokens(tokens);
   const loaded = await loadImage(image);
   const taken = shortSide === undefined ? loaded : resizeShortSide(loaded, shortSide);
+  const tokenizer = await models.get(given.half === true);
   return await verifyTokens(tokenizer, taken, given, { tolerance, file: tokens });
 }
 
 /** An image whose tokens differ, scale by scale. */
-function linesOf({ tokens, verdict, scales }: ImageWithTokens & Verification): string[] {
+function linesOf({ tokens, verdict, half, scales }: ImageWithTokens & Verification): string[] {
   if (verdict === "equal") return [];
   const lines = scales.flatMap((scale, i) =>
     scale.differences.length > 0 ? [`  scale ${i + 1}: ${differencesText(scale)}`] : []
   );
-  return [`${printable(tokens)}: ${verdict}`, ...lines];
+  return [`${printable(tokens)}: ${verdict}${halfText(half)}`, ...lines];
+}
+
+/** Why tokens may differ that were not made as they are compared. */
+function halfText({ given, found }: Verification["half"]): string {
+  if (given === found) return "";
+  return given
+    ? "; made with --half, compared without it, as this adapter cannot"
+    : "; compared with --half, made without it, or by a version that did not say";
 }
 
 function differencesText({ grid, differences }: ScaleVerification): string {
