@@ -28,9 +28,9 @@ export const evaluation: Command = defineCommand({
     With --report, all of it is shown on a page too, with the worst and the best images, error maps, rate
     and distortion by scale, and each token's code: one file, for any browser, that needs no network.
 
-    With --out, each image's results are kept, and the same command goes on where it was interrupted. A
-    bad image is reported and left out, and the exit code is 1; so it is where a mean is below --min-psnr,
-    --min-ssim or --min-codebook.`,
+    With --out, each image's results are kept, and the same command goes on where it was interrupted; one
+    evaluation at a time writes a folder. A bad image is reported and left out, and the exit code is 1;
+    so it is where a mean is below --min-psnr, --min-ssim or --min-codebook.`,
   positionals: { name: "IMAGE|FOLDER", min: 1, max: Infinity },
   flags: {
     model: TOKENIZER_FLAG,

@@ -79,7 +79,7 @@ const MAX_PIXELS = 2 ** 28;
  *
  * @param files The images' files.
  * @throws {RangeError} where no image could be measured.
- * @throws {RunError} where the folder was begun with other settings.
+ * @throws {RunError} where the folder was begun with other settings, or another evaluation writes it.
  * @throws {WriteError} where the report or the folder cannot be written.
  * @throws {DOMException} an AbortError, where the signal ended it before the first image.
  *
@@ -170,7 +170,7 @@ async function measureAll(
   options: Settled,
 ): Promise<Pass> {
   const { judges, signal } = options;
-  const folder = await openFolder(tokenizer, options);
+  using folder = await openFolder(tokenizer, options);
   const tally = new Tally(tokenizer.quantizer.config.codebookSize, judges.networks);
   const [choice, grids] = [new Choice(), new Grids()];
   const add = (image: MeasuredImage) => {

@@ -1,6 +1,7 @@
 import { join, resolve } from "@std/path";
 import { appendFile, makeFolder, writeFileAtomic } from "../checkpoint/atomic.ts";
 import { RunError } from "../train/errors.ts";
+import { lockFolder } from "../train/folder_lock.ts";
 import { linesOf } from "./lines.ts";
 import type { MeasuredImage } from "./measure.ts";
 import { type FileStamp, lineOf, type LineShape, parseLine } from "./result_line.ts";
@@ -25,44 +26,65 @@ export interface EvaluationSettings extends LineShape {
 
 /**
  * The results of an evaluation, image by image: `images.jsonl`, a line each, which is written at once.
- * Of a file that has changed the line does not count.
+ * Of a file that has changed the line does not count. Until it is disposed nobody else can open it.
  */
-export class EvaluationFolder {
+export class EvaluationFolder implements Disposable {
   /** Where it is. */
   readonly path: string;
   #settings: EvaluationSettings;
+  #lock: Disposable;
   /** The files to be measured as they were at the beginning, by the names that they were given. */
   #stamps = new Map<string, FileStamp>();
 
-  private constructor(path: string, settings: EvaluationSettings) {
+  private constructor(path: string, settings: EvaluationSettings, lock: Disposable) {
     this.path = path;
     this.#settings = settings;
+    this.#lock = lock;
+  }
+
+  /** Lets others open it. */
+  [Symbol.dispose](): void {
+    this.#lock[Symbol.dispose]();
   }
 
   /**
    * Makes the folder, or opens one to go on.
    *
-   * @throws {RunError} where it was begun with other settings, or is another program's.
+   * @throws {RunError} where it was begun with other settings, is another program's, or another
+   * evaluation is writing it.
    * @throws {WriteError} where it cannot be written.
    */
   static async open(path: string, settings: EvaluationSettings): Promise<EvaluationFolder> {
     await makeFolder(path);
-    const folder = new EvaluationFolder(path, settings);
-    const file = join(path, "settings.json");
-    const text = JSON.stringify(settings, null, 2) + "\n";
+    const folder = new EvaluationFolder(path, settings, await lockFolder(path));
+    try {
+      await folder.#settle();
+      return folder;
+    } catch (error) {
+      folder[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Writes down the settings, or finds the same ones. */
+  async #settle(): Promise<void> {
+    const file = join(this.path, "settings.json");
+    const text = JSON.stringify(this.#settings, null, 2) + "\n";
     const before = await Deno.readTextFile(file).catch(undefinedIfMissing);
     if (before === undefined) {
-      if (await Deno.stat(folder.#imagesFile).catch(undefinedIfMissing)) {
+      if (await Deno.stat(this.#imagesFile).catch(undefinedIfMissing)) {
         throw new RunError(
-          path,
+          this.path,
           "is no evaluation's folder, but has an images.jsonl; name another",
         );
       }
       await writeFileAtomic(file, text);
     } else if (before !== text) {
-      throw new RunError(path, `${difference(before, settings)}; name another folder`);
+      throw new RunError(
+        this.path,
+        `${difference(before, this.#settings)}; name another folder`,
+      );
     }
-    return folder;
   }
 
   /**

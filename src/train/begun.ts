@@ -1,4 +1,5 @@
 import { Checkpoints } from "./checkpoints.ts";
+import { LOCK } from "./folder_lock.ts";
 
 /** What a run writes before its first save. */
 const BEGUN: readonly string[] = [
@@ -15,7 +16,8 @@ const BEGUN: readonly string[] = [
  */
 export async function isFree(folder: string): Promise<boolean> {
   try {
-    const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    const all = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    const names = all.filter((name) => name !== LOCK);
     if (names.length === 0) return true;
     if (!names.every((name) => BEGUN.includes(name))) return false;
     const saved = await new Checkpoints(`${folder}/checkpoints`).steps();

@@ -29,7 +29,7 @@ import type { StepPlan } from "./step_plan.ts";
  * @throws {OptionError} where an option is out of range or does not fit the VAE.
  * @throws {CheckpointError} where the VAE or another network cannot be read.
  * @throws {ImageError} where no image can be used.
- * @throws {RunError} where the folder holds anything else, or the run diverges.
+ * @throws {RunError} where the folder holds anything else, another process writes it, or the run diverges.
  * @throws {WriteError} where the folder cannot be written.
  * @throws {OutOfMemoryError} where no step fits the device's {@link GpuOptions.memoryBytes}.
  *
@@ -77,7 +77,8 @@ export async function adapt(
  * @param changes Options given anew; one that would make it another run is an error.
  * @throws {OptionError} where a changed option would make it another run.
  * @throws {CheckpointError} where there is no run, or its files are unsound.
- * @throws {RunError} where the images, held out or not, are others, or the run diverges.
+ * @throws {RunError} where the images, held out or not, are others, the run diverges, or another process
+ * writes it.
  *
  * @example
  * ```ts
@@ -97,7 +98,7 @@ export async function resumeAdapt(
   changes: Partial<AdaptOptions> = {},
   hooks: AdaptHooks = {},
 ): Promise<AdaptResult> {
-  const folder = await RunFolder.open(out);
+  using folder = await RunFolder.open(out);
   for (const fault of folder.faults) {
     hooks.onNotice?.(`${fault}; the run goes on from step ${folder.savedStep}`);
   }
@@ -133,7 +134,7 @@ async function perform(
   if (plan) hooks.onPlan?.(plan);
   const options = { ...model.options, ...plan && chosen(plan) };
   const views = await RunViews.open(options, images.files, hooks);
-  const folder = await begin(critics, options);
+  using folder = await begin(critics, options);
   for (const text of critics.missing) hooks.onNotice?.(text);
   const digests = await digestsOf({ images: images.files, heldOut: views.heldOut }, options);
   if (folder.savedStep === undefined) await folder.beginAnew();

@@ -29,6 +29,7 @@ import { Checkpoints, type Sound } from "./checkpoints.ts";
 import { divergence, unsaved } from "./endings.ts";
 import { RunError } from "./errors.ts";
 import type { Evaluation } from "./evaluation.ts";
+import { lockFolder } from "./folder_lock.ts";
 import type { RunCritics } from "./load_critics.ts";
 import { recipeOf, type ResolvedOptions } from "./options.ts";
 import { readOptions } from "./read_options.ts";
@@ -58,20 +59,23 @@ const UNSCALED: Scaling = { scale: 1, shift: 0 };
  * - `best`: a tokenizer, the model of the checkpoint with the best evaluation.
  * - `metrics.jsonl`: a line a report, and one an evaluation; `samples/step-N.png`: pictures;
  *   `tensorboard`: all of it as event files, one a start.
+ * - `.lock`: there while a process writes the run, until it is disposed; see {@link lockFolder}.
  */
-export class RunFolder {
+export class RunFolder implements Disposable {
   /** The folder. */
   readonly path: string;
   /** Reports, evaluations and pictures. */
   readonly log: RunLog;
   #config: Config;
+  #lock: Disposable;
   #checkpoints: Checkpoints;
   #saved: Sound | undefined;
   #best: Evaluation | undefined;
 
-  private constructor(path: string, config: Config) {
+  private constructor(path: string, config: Config, lock: Disposable) {
     this.path = path;
     this.#config = config;
+    this.#lock = lock;
     this.log = new RunLog(path);
     this.#checkpoints = new Checkpoints(`${path}/checkpoints`);
   }
@@ -80,32 +84,54 @@ export class RunFolder {
    * Begins a run: makes the folder and writes config.json. What a run left there that ended before
    * its first save is written over.
    *
-   * @throws {RunError} where there is anything else already.
+   * @throws {RunError} where there is anything else already, or another process writes it.
    * @throws {WriteError} where nothing can be written there.
    */
   static async create(path: string, config: Config): Promise<RunFolder> {
     await makeFolder(path);
-    if (!await isFree(path)) {
-      throw new RunError(path, "is not empty: resume the run in it, or name another folder");
-    }
-    await clearBegun(path);
-    const folder = new RunFolder(path, config);
-    await folder.#writeConfig(path);
-    return folder;
+    return await RunFolder.#locked(path, config, async (folder) => {
+      if (!await isFree(path)) {
+        throw new RunError(path, "is not empty: resume the run in it, or name another folder");
+      }
+      await clearBegun(path);
+      await folder.#writeConfig(path);
+    });
   }
 
   /**
    * Opens a run to continue it where it was last saved soundly.
    *
    * @throws {CheckpointError} where there is none, or it was saved and no checkpoint is sound.
+   * @throws {RunError} where another process writes it.
    * @throws {WriteError} where nothing can be written there.
    */
   static async open(path: string): Promise<RunFolder> {
     const config = await readConfig(`${path}/config.json`);
     await makeFolder(path);
-    const folder = new RunFolder(path, config);
-    folder.#saved = await folder.#checkpoints.latestSound();
-    return folder;
+    return await RunFolder.#locked(path, config, async (folder) => {
+      folder.#saved = await folder.#checkpoints.latestSound();
+    });
+  }
+
+  /** The folder, kept to this process; given back where `prepare` fails. */
+  static async #locked(
+    path: string,
+    config: Config,
+    prepare: (folder: RunFolder) => Promise<void>,
+  ): Promise<RunFolder> {
+    const folder = new RunFolder(path, config, await lockFolder(path));
+    try {
+      await prepare(folder);
+      return folder;
+    } catch (error) {
+      folder[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Lets other processes write it. */
+  [Symbol.dispose](): void {
+    this.#lock[Symbol.dispose]();
   }
 
   /** The parsed config.json. */

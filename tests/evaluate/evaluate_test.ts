@@ -14,6 +14,7 @@ import { mean } from "../../src/ops/mod.ts";
 import { Random } from "../../src/tensor/mod.ts";
 import { Tokenizer } from "../../src/tokenizer.ts";
 import type { Tokens } from "../../src/tokens/mod.ts";
+import { lockFolder } from "../../src/train/folder_lock.ts";
 import { RunError } from "../../src/train/mod.ts";
 import { AutoencoderKL } from "../../src/vae/mod.ts";
 import { pattern, writeImages, writeTokenizer } from "../cli/tiny_tokenizer.ts";
@@ -148,6 +149,26 @@ withImages("evaluate: goes on where it was stopped or killed", async (tokenizer,
     );
   }
   other[Symbol.dispose]();
+});
+
+withImages("evaluate: one at a time has a folder of results", async (tokenizer, files, folder) => {
+  const out = join(folder, "results");
+  let isFree: boolean | undefined;
+  await evaluate(tokenizer, files.slice(0, 1), {
+    ...original,
+    out,
+    onImage: () => {
+      using lock = Deno.openSync(join(out, ".lock"));
+      isFree = lock.tryLockSync(true);
+    },
+  });
+  assertEquals(isFree, false);
+  {
+    using _ = await lockFolder(out);
+    const second = evaluate(tokenizer, files, { ...original, out });
+    await assertRejects(() => second, RunError, "is being written by process");
+  }
+  assertEquals((await evaluate(tokenizer, files, { ...original, out })).images, files.length);
 });
 
 withImages("evaluate: a bad image is told and left out", async (tokenizer, files, folder) => {

@@ -34,6 +34,12 @@ function measured(file: string): MeasuredImage {
   };
 }
 
+/** What a folder of results holds of files; others can open it then. */
+async function reopened(out: string, files: string[]): Promise<MeasuredImage[]> {
+  using folder = await EvaluationFolder.open(out, SETTINGS);
+  return await imagesOf(folder, files);
+}
+
 async function imagesOf(folder: EvaluationFolder, files: string[]): Promise<MeasuredImage[]> {
   return await Array.fromAsync(folder.images(files));
 }
@@ -43,7 +49,7 @@ async function twoImages(path: string) {
   const files = ["a.png", "b\u00e9.png"].map((name) => join(path, name));
   for (const file of files) await Deno.writeTextFile(file, "an image");
   const out = join(path, "out");
-  const folder = await EvaluationFolder.open(out, SETTINGS);
+  using folder = await EvaluationFolder.open(out, SETTINGS);
   assertEquals(await imagesOf(folder, files), []);
   for (const file of files) await folder.append(measured(file));
   return { files, out, lines: join(out, "images.jsonl") };
@@ -52,7 +58,7 @@ async function twoImages(path: string) {
 Deno.test("an evaluation's folder gives back what was measured of files that are as they were", () =>
   withFolder(async (path) => {
     const { files, out, lines } = await twoImages(path);
-    const again = await EvaluationFolder.open(out, SETTINGS);
+    using again = await EvaluationFolder.open(out, SETTINGS);
     assertEquals(await imagesOf(again, files), files.map(measured));
     assertEquals(await imagesOf(again, [files[1], "/nowhere.png"]), [measured(files[1])]);
 
@@ -93,8 +99,7 @@ Deno.test("a damaged line is an error that names it", () =>
       ] as const
     ) {
       await Deno.writeTextFile(lines, [first, damage(), first, ""].join("\n"));
-      const folder = await EvaluationFolder.open(out, SETTINGS);
-      const error = await assertRejects(() => imagesOf(folder, files), RunError, problem);
+      const error = await assertRejects(() => reopened(out, files), RunError, problem);
       assertEquals(error.message.startsWith(`${lines}: line 2 is damaged (`), true, error.message);
     }
   }));
@@ -116,6 +121,25 @@ Deno.test("a folder that is no evaluation's is left as it is", () =>
       await Deno.writeTextFile(join(path, "settings.json"), text);
       await assertRejects(open, RunError, problem);
     }
+  }));
+
+Deno.test("an evaluation's folder is one evaluation's until that has ended, and has no trace then", () =>
+  withFolder(async (path) => {
+    const { files, out } = await twoImages(path);
+    const names = async () => (await Array.fromAsync(Deno.readDir(out))).map(({ name }) => name);
+    {
+      using _ = await EvaluationFolder.open(out, SETTINGS);
+      const other = { ...SETTINGS, seed: 1 }; // who writes it is said first
+      await assertRejects(
+        () => EvaluationFolder.open(out, other),
+        RunError,
+        `${out}: is being written by process ${Deno.pid}, since `,
+      );
+    }
+    const other = { ...SETTINGS, seed: 1 };
+    await assertRejects(() => EvaluationFolder.open(out, other), RunError, "seed 0");
+    assertEquals((await names()).sort(), ["images.jsonl", "settings.json"]);
+    assertEquals(await reopened(out, files), files.map(measured));
   }));
 
 Deno.test("lines of a file end where they end in bytes, in whatever pieces it is read", () =>

@@ -11,6 +11,7 @@ import {
   RunError,
   type TrainingProgress,
 } from "../../src/train/mod.ts";
+import { RunFolder } from "../../src/train/run_folder.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
 import { TinyGround } from "./tiny.ts";
 
@@ -184,6 +185,7 @@ gpuTest(
     };
     const others = { ...ground.options, seed: 1, rank: 3 };
     await assertRejects(() => adapt(gpu, ground.path("broken"), others, killed), Error, "killed");
+    await Deno.writeTextFile(ground.path("broken/.lock"), "process 1"); // a killed process left it
     await Deno.writeTextFile(ground.path("broken/notes.txt"), "");
     await expectError(gpu, ground, "broken", {}, RunError, "is not empty");
     await Deno.remove(ground.path("broken/notes.txt"));
@@ -268,3 +270,24 @@ async function expectError(
   const options = { ...ground.options, ...changes };
   await assertRejects(() => adapt(gpu, ground.path(run), options), kind, message);
 }
+
+gpuTest("adapt: a run that is being written is neither begun again nor resumed", async (gpu) => {
+  await using ground = await TinyGround.make(gpu);
+  const run = ground.path("run");
+  const options = { ...ground.options, steps: 2, warmupSteps: 0 };
+  const isFree: boolean[] = [];
+  const onStep = () => {
+    using lock = Deno.openSync(`${run}/.lock`);
+    isFree.push(lock.tryLockSync(true));
+  };
+  await adapt(gpu, run, options, { onStep });
+  assertEquals(isFree, [false, false]);
+  {
+    using _ = await RunFolder.open(run);
+    const problem = `${run}: is being written by process ${Deno.pid}, since `;
+    await assertRejects(() => adapt(gpu, run, options), RunError, problem);
+    await assertRejects(() => resumeAdapt(gpu, run), RunError, problem);
+  }
+  assertEquals((await resumeAdapt(gpu, run)).step, 2);
+  await assertRejects(() => Deno.stat(`${run}/.lock`), Deno.errors.NotFound);
+});
