@@ -184,7 +184,8 @@ console.log([
   table(["", ""], [...facts, ["load", `${load.toFixed(1)} processes over the last minute`]]),
   `Processor time of the thread that dispatches: medians of ${ROUNDS} rounds, with a wait for the GPU
 between them. "Bare" are the same calls of WebGPU one after another, with nothing of this library
-around them: no library goes below that with these commands. "Encode" is all that is neither finishing command buffers nor submitting them. "Around"
-is beside the median: making a step's noise, and telling the GPU its number and learning rate.`,
+around them: no library goes below that with these commands. "Encode" is all that is neither finishing
+command buffers nor submitting them. "Around" is beside the median: making a step's noise, and telling
+the GPU its number and learning rate.`,
   table([...heads, "encode", "finish", "submit", "around"], body),
 ].join("\n\n"));
