@@ -316,6 +316,11 @@ export class Gpu implements Disposable {
     return this.#dry?.isRecording ? this.#dry : undefined;
   }
 
+  /** The recording under way, where there is one. */
+  get currentRecording(): object | undefined {
+    return this.#recorder.current;
+  }
+
   /** Whether work can be recorded or replayed now: not within other work that is, or is measured. */
   get canRecord(): boolean {
     return !this.#recorder.current && !this.#dry;
@@ -343,14 +348,24 @@ export class Gpu implements Disposable {
    * Gives the commands of a recording again, for other inputs of the same sizes.
    *
    * @throws {GpuError} where the recording is not to be replayed any more.
+   * @throws {TypeError} where the inputs are not as many, or not of the sizes.
    */
   replay(recording: Recording, inputs: readonly Storage[]): void {
     if (this.#error) throw this.#takeError();
     this.#recorder.replay(recording, inputs);
   }
 
-  /** Copies what a replay put out; before the replay of another recording, which may use its buffers. */
+  /**
+   * Copies what a replay put out; before the replay of another recording, which may use its buffers.
+   *
+   * @throws {GpuError} where the recording was forgotten since: `into` is to be allocated before the replay.
+   */
   takeOutputs(recording: Recording, into: readonly Storage[]): void {
+    if (!recording.isCurrent) {
+      throw new GpuError(
+        "the recording was forgotten, its outputs with it: allocate before a replay",
+      );
+    }
     into.forEach((output, i) => this.#stream.copy(recording.outputs[i], output, output.byteLength));
   }
 

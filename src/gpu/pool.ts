@@ -185,24 +185,29 @@ export class BufferPool {
    *
    * @throws {OutOfMemoryError} where one binding of the adapter cannot hold that many bytes.
    */
-  allocate(byteLength: number, { isHalf = false }: StorageOptions = {}): Storage {
-    const size = this.#sizeClass(byteLength);
-    const recorded = this.#recording && this.#recorded.take(size, this.#room * size);
-    const pooled = recorded ?? this.#waiting.take(size) ?? this.#create(size);
-    if (this.#recording) this.#keep(pooled, this.#recording);
-    this.#live += byteLength;
-    this.#peak = Math.max(this.#peak, this.#live);
-    this.#mostLive = Math.max(this.#mostLive, this.#live);
-    return new Storage(this, pooled, byteLength, isHalf);
+  allocate(byteLength: number, options: StorageOptions = {}): Storage {
+    return this.#allocate(byteLength, options, this.#recording);
   }
 
   /** The same, for bytes that are written once: what is being recorded uses them and does not own them. */
   allocateApart(byteLength: number, options: StorageOptions = {}): Storage {
-    const recording = this.#recording;
-    this.#recording = undefined;
-    const storage = this.allocate(byteLength, options);
-    this.#recording = recording;
-    return storage;
+    return this.#allocate(byteLength, options, undefined);
+  }
+
+  #allocate(
+    byteLength: number,
+    { isHalf = false }: StorageOptions,
+    recording: Set<PooledBuffer> | undefined,
+  ): Storage {
+    const size = this.#sizeClass(byteLength);
+    const recorded = recording && this.#recorded.take(size, this.#room * size);
+    const pooled = recorded ?? this.#waiting.take(size) ?? this.#create(size);
+    // Where memory was short, the recording was forgotten to make room.
+    if (recording && recording === this.#recording) this.#keep(pooled, recording);
+    this.#live += byteLength;
+    this.#peak = Math.max(this.#peak, this.#live);
+    this.#mostLive = Math.max(this.#mostLive, this.#live);
+    return new Storage(this, pooled, byteLength, isHalf);
   }
 
   /** Takes a storage back; called by its last release. */

@@ -47,11 +47,10 @@ export class Recorder {
     const recording = new Recording(this.#device, this.#pool, this.#pipelines, this.#stream, room);
     let outputs: readonly Storage[] = [];
     try {
-      const copies = inputs.map((input) => this.#copyOf(input));
-      const places = copies.map(({ pooled }) => pooled);
+      const copies = this.#copiesOf(inputs);
       this.#current = recording;
       outputs = work(copies);
-      recording.finish(places, outputs);
+      recording.finish(copies, outputs);
       this.#keep(recording);
       return { recording, outputs };
     } catch (error) {
@@ -70,6 +69,7 @@ export class Recorder {
     if (!recording.isCurrent) {
       throw new GpuError("the recording was forgotten, or what it uses was moved: record it again");
     }
+    recording.expectInputs(inputs);
     this.#kept.delete(recording);
     this.#kept.add(recording);
     inputs.forEach((input, i) => this.#stream.copy(input, recording.inputs[i], input.byteLength));
@@ -89,6 +89,17 @@ export class Recorder {
     const error = new GpuError(`nothing is ${done} within work that is recorded: ${advice}`);
     this.#current.refuse(error);
     throw error;
+  }
+
+  #copiesOf(inputs: readonly Storage[]): Storage[] {
+    const copies: Storage[] = [];
+    try {
+      for (const input of inputs) copies.push(this.#copyOf(input));
+      return copies;
+    } catch (error) {
+      for (const copy of copies) copy.release();
+      throw error;
+    }
   }
 
   #copyOf(input: Storage): Storage {

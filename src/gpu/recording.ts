@@ -41,6 +41,7 @@ export class Recording implements Disposable {
   #offsets = new Uint32Array();
   #uniforms: GPUBuffer | undefined;
   #inputs: readonly PooledBuffer[] = [];
+  #inputBytes: readonly number[] = [];
   #outputs: readonly PooledBuffer[] = [];
   #refused: Error | undefined;
   #isDisposed = false;
@@ -137,11 +138,25 @@ export class Recording implements Disposable {
    *
    * @internal
    */
-  finish(inputs: readonly PooledBuffer[], outputs: readonly Storage[]): void {
+  finish(inputs: readonly Storage[], outputs: readonly Storage[]): void {
     if (this.#refused) throw this.#refused;
     if (this.#isDisposed) return;
-    this.#inputs = inputs;
+    this.#inputs = inputs.map(({ pooled }) => pooled);
+    this.#inputBytes = inputs.map(({ byteLength }) => byteLength);
     this.#outputs = outputs.map((output) => this.#place(output));
+  }
+
+  /**
+   * Throws for inputs that are not as many and as large as those it was recorded with.
+   *
+   * @internal
+   */
+  expectInputs(inputs: readonly Storage[]): void {
+    const found = inputs.map(({ byteLength }) => byteLength);
+    if (`${found}` === `${this.#inputBytes}`) return;
+    throw new TypeError(
+      `the recording has inputs of [${this.#inputBytes}] bytes, found [${found}]: record those anew`,
+    );
   }
 
   /**

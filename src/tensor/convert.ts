@@ -15,18 +15,22 @@ export function convert(x: Tensor, dtype: FloatType): Tensor {
   return y;
 }
 
-/** The copies that someone holds, by what they are copies of. */
-const copies = new WeakMap<Storage, Storage>();
+/** The copies that someone holds, by what they are copies of, and the recording that makes them again. */
+const copies = new WeakMap<Storage, { copy: Storage; recording: object | undefined }>();
 
 /**
  * A handle, unknown to any scope, on an f16 copy of a tensor that is not written any more. While anybody
- * holds such a copy there is only one.
+ * holds such a copy there is only one. Work that is recorded makes its own: it would hold one of another,
+ * for replays after the tensor was written.
  */
 export function halfCopy(x: Tensor): Tensor {
   const known = copies.get(x.storage);
-  if (known && known.references > 0) return new Tensor(x.gpu, known.retain(), x.shape, "f16");
+  const recording = x.gpu.currentRecording;
+  if (known && known.copy.references > 0 && known.recording === recording) {
+    return new Tensor(x.gpu, known.copy.retain(), x.shape, "f16");
+  }
   using _scope = x.gpu.scope();
   const copy = share(convert(x, "f16"));
-  copies.set(x.storage, copy.storage);
+  copies.set(x.storage, { copy: copy.storage, recording });
   return copy;
 }

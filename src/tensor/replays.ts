@@ -67,7 +67,11 @@ export class Replays implements Disposable {
     if (!this.#gpu.canRecord) return [...work(inputs)];
     inputs.forEach(refuseGradient);
     const known = this.#known.get(key);
-    if (known?.recording.isCurrent) return this.#replay(known, inputs);
+    if (known?.recording.isCurrent) {
+      const outputs = this.#outputsOf(known); // for which recordings are forgotten where memory is short
+      if (known.recording.isCurrent) return this.#replay(known, inputs, outputs);
+      for (const output of outputs) output.dispose();
+    }
     return this.#record(key, inputs, work);
   }
 
@@ -100,11 +104,14 @@ export class Replays implements Disposable {
     });
   }
 
-  #replay({ recording, outputs }: Known, inputs: readonly Tensor[]): Tensor[] {
+  #outputsOf({ outputs }: Pick<Known, "outputs">): Tensor[] {
+    return outputs.map(({ shape, dtype }) => empty(this.#gpu, shape, dtype));
+  }
+
+  #replay({ recording }: Known, inputs: readonly Tensor[], outputs: Tensor[]): Tensor[] {
     this.#gpu.replay(recording, storagesOf(inputs));
-    const own = outputs.map(({ shape, dtype }) => empty(this.#gpu, shape, dtype));
-    this.#gpu.takeOutputs(recording, storagesOf(own));
-    return own;
+    this.#gpu.takeOutputs(recording, storagesOf(outputs));
+    return outputs;
   }
 
   #record(key: string, inputs: readonly Tensor[], work: ReplayedWork): Tensor[] {
@@ -122,12 +129,13 @@ export class Replays implements Disposable {
     }, this.#room);
     this.#dropForgotten();
     this.#known.set(key, { recording: made.recording, outputs });
-    return made.outputs.map((storage, i) => {
-      const own = empty(gpu, outputs[i].shape, outputs[i].dtype);
-      gpu.copy(storage, own.storage);
-      storage.release();
+    try {
+      const own = this.#outputsOf({ outputs });
+      made.outputs.forEach((storage, i) => gpu.copy(storage, own[i].storage));
       return own;
-    });
+    } finally {
+      for (const storage of made.outputs) storage.release();
+    }
   }
 
   /** Drops what cannot be replayed any more. */

@@ -1,6 +1,17 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { type Gpu, GpuError } from "../../src/gpu/mod.ts";
-import { add, affine, cast, matmul, mean, mul, square, sub } from "../../src/ops/mod.ts";
+import { Gpu, GpuError } from "../../src/gpu/mod.ts";
+import {
+  add,
+  affine,
+  cast,
+  conv2d,
+  matmul,
+  mean,
+  mul,
+  square,
+  sub,
+  sum,
+} from "../../src/ops/mod.ts";
 import {
   constants,
   fromArray,
@@ -8,6 +19,7 @@ import {
   gradients,
   Replays,
   type Tensor,
+  withHalfActivations,
   zeros,
 } from "../../src/tensor/mod.ts";
 import { flat, gpuTest } from "../support/gpu.ts";
@@ -257,4 +269,67 @@ gpuTest("Replays: outputs in f16 are measured as what they are", (gpu) => {
       cast(replays.run(dtype, [x], ([x]) => [cast(x, dtype)])[0], "f32");
     }, { room: 1 });
   assert(bytes("f16") < bytes("f32"));
+});
+
+gpuTest("Replays: outputs for which a recording has to make room are recorded anew", async () => {
+  const size = 2 ** 20;
+  using gpu = await Gpu.create({ memoryBytes: 30 * size });
+  using replays = new Replays(gpu);
+  const x = full(gpu, [size], 2);
+  const run = () => replays.run("work", [x], ([x]) => [add(square(x), x)])[0];
+  const outputs = [run(), full(gpu, [2 * size], 0), run()]; // the last finds room in the recording alone
+  assertEquals((await outputs[2].readF32())[0], 6);
+  assertEquals((await outputs[0].readF32())[0], 6);
+});
+
+gpuTest(
+  "replays: constants for which work under way has to make room leave nothing behind",
+  async () => {
+    const size = 2 ** 20;
+    using gpu = await Gpu.create({ memoryBytes: 64 * size });
+    {
+      using _kept = full(gpu, [9 * size], 1);
+      using x = full(gpu, [size], 2);
+      using replays = new Replays(gpu);
+      using _scope = gpu.scope();
+      const [y] = replays.run("work", [x], ([x]) => {
+        const sum = add(add(x, x), x);
+        constants(gpu, new Float32Array(4 * size), [4 * size]);
+        return [add(sum, x)];
+      });
+      assertEquals((await y.readF32())[0], 8);
+    }
+    gpu.trim();
+    assertEquals(gpu.memory.reserved, 0);
+  },
+);
+
+gpuTest(
+  "replays: an f16 copy made before a recording does not outlive a write of its tensor",
+  async (gpu) => {
+    if (!gpu.hasHalf) return;
+    using _scope = gpu.scope();
+    const x = full(gpu, [1, 8, 8, 4], 1);
+    const weight = full(gpu, [3, 3, 4, 4], 1).requireGrad();
+    const forward = () => withHalfActivations(() => conv2d(x, weight));
+    const step = () => gradients(sum(forward()), [weight]);
+    using replays = new Replays(gpu);
+    {
+      using _graph = gpu.scope();
+      forward(); // holds a copy of x
+      replays.run("step", [], step);
+    }
+    x.write(new Float32Array(x.size).fill(5));
+    const [replayed] = replays.run("step", [], step);
+    const [direct] = step();
+    assertEquals((await direct.readF32())[0], 5 * 36);
+    assertEquals(await replayed.readF32(), await direct.readF32());
+  },
+);
+
+gpuTest("replay: inputs of other sizes than those recorded are refused", (gpu) => {
+  using _scope = gpu.scope();
+  const [eight, four] = [full(gpu, [8], 1), full(gpu, [4], 1)];
+  using recording = gpu.record([eight.storage], ([x]) => [x]).recording;
+  assertThrows(() => gpu.replay(recording, [four.storage]), TypeError, "[32] bytes, found [16]");
 });
