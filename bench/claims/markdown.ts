@@ -24,7 +24,8 @@ standard error that the choice of photographs brings to a difference, and "too c
 twice that; how much another seed would change, one run each does not tell. A few hundred steps on a few hundred
 photographs show how much of a codebook is used from its start on, what quantizing a latent that is good
 already costs, and what that saves beside learning all of it. They do not show what VQGAN reaches in the
-300,000 iterations that it is trained for, nor how the parts of CODA would rank by the paper's rFID.
+300,000 iterations that it is trained for, nor how the parts of CODA would rank by the paper's rFID. With more steps the
+parts differ: [claims_parts.md](claims_parts.md).
 
 ## (a) and (c): codebook use, and CODA's parts one by one
 
